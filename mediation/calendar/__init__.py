@@ -1,0 +1,33 @@
+"""Working days and legal time limits; what happens when a limit passes is decided elsewhere."""
+
+from mediation.calendar.deadlines import (
+    CATALOGUE,
+    DueDate,
+    Rule,
+    Unit,
+    cite,
+    due,
+    explain,
+)
+from mediation.calendar.working_days import (
+    Calendar,
+    day_of,
+    default,
+    first_moment_after,
+    load,
+)
+
+__all__ = [
+    "CATALOGUE",
+    "Calendar",
+    "DueDate",
+    "Rule",
+    "Unit",
+    "cite",
+    "day_of",
+    "default",
+    "due",
+    "explain",
+    "first_moment_after",
+    "load",
+]

@@ -1,0 +1,459 @@
+"""A matter is registered and gets its number: always, also when it is refused afterwards.
+
+L-LDMA 10 and L-ZJ 7: a party may come to any listed body, without ground or approval.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, ClassVar, Literal
+from uuid import UUID, uuid5
+
+import msgspec
+
+from mediation.calendar import DueDate
+from mediation.case.lifecycle import require_allowed
+from mediation.case.state import (
+    CaseCommand,
+    CaseEvent,
+    CaseFact,
+    CaseFacts,
+    CaseState,
+    ClaimLine,
+    Party,
+    Phase,
+    RecordedFact,
+    Side,
+    due_date,
+    level_target,
+)
+from mediation.codes import REF as CODES_REF
+from mediation.codes import is_code
+from mediation.errors import FieldFault, Malformed, NotAllowedNow, Refusal
+from mediation.kernel import (
+    Decision,
+    Event,
+    StreamRef,
+    decides,
+    evolves,
+    starts_as,
+    stored_as,
+)
+from mediation.privacy import Personal, Purpose, Sealed
+
+_NUMBERS = UUID("5d0f3c3e-5a0e-5b42-9d3c-6b1f6f1f8a11")
+MOST_FEN = 10**13
+
+Fen = Annotated[int, msgspec.Meta(ge=0, le=MOST_FEN)]
+PositiveFen = Annotated[int, msgspec.Meta(ge=1, le=MOST_FEN)]
+Code = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+
+
+class PartyEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A party as typed in: a company by its clear name, a person (also a sole trader) by `name`.
+
+    `provisional` marks an identity that is not verified yet (a nickname, a shop sign).
+    """
+
+    role: Code
+    party_kind: Code | None = None
+    provisional: bool = False
+    company_name: Name | None = None
+    credit_code: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Z]{18}$")] | None = None
+    name: Personal | None = None
+    id_number: Personal | None = None
+    phone: Personal | None = None
+    address: Personal | None = None
+
+
+class LineEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A claim as typed in: which applicant of which respondent (both counted from 0), in fen."""
+
+    applicant: Annotated[int, msgspec.Meta(ge=0)]
+    respondent: Annotated[int, msgspec.Meta(ge=0)] = 0
+    cause: Code
+    claimed_fen: Fen
+
+
+class RegisterCase(CaseCommand, frozen=True, kw_only=True):
+    """Register a matter at a body; `occurred_at` is when the application was received.
+
+    Without `body_id` it is the body for which the actor acts. `oral` says that the application
+    was made by word of mouth and is recorded here by the actor (L-LDMA 12).
+    """
+
+    is_fact: ClassVar[bool] = True
+    creates: ClassVar[bool] = True
+
+    matter_kind: Literal["DISPUTE", "DEMAND", "AID"]
+    entry: Code = "PARTY_DIRECT"
+    channel: Code
+    body_id: Code | None = None
+    oral: bool = False
+    applicants: Annotated[tuple[PartyEntry, ...], msgspec.Meta(min_length=1, max_length=1000)]
+    respondents: Annotated[tuple[PartyEntry, ...], msgspec.Meta(min_length=1, max_length=50)]
+    request: Personal
+    cause: Code
+    lines: Annotated[tuple[LineEntry, ...], msgspec.Meta(min_length=1, max_length=5000)]
+
+
+class NumberState(msgspec.Struct, frozen=True):
+    """How many numbers a body has issued in a year; a number is never issued twice."""
+
+    issued: int = 0
+
+
+def number_stream(district: str, body_id: str, year: int) -> StreamRef:
+    """Name the counter of one body and one year."""
+    return StreamRef("case-number", uuid5(_NUMBERS, f"{district}/{body_id}/{year}"))
+
+
+def _body_id(command: RegisterCase, facts: CaseFacts) -> str:
+    body_id = command.body_id or facts.actor.body_id
+    if body_id is None:
+        raise Malformed(
+            zh="请填写登记单位 body_id。",
+            en="Say at which body the matter is registered (body_id).",
+            faults=(FieldFault("/body_id", "required"),),
+        )
+    return body_id
+
+
+def _reads_counter(command: RegisterCase, facts: CaseFacts) -> tuple[StreamRef, ...]:
+    return (number_stream(facts.district, _body_id(command, facts), facts.occurred_on.year),)
+
+
+_COMPANIES = frozenset({"COMPANY", "OTHER_UNIT"})
+
+
+def _kind(party: PartyEntry) -> str:
+    return party.party_kind or ("COMPANY" if party.company_name else "WORKER")
+
+
+def _party_faults(pointer: str, party: PartyEntry) -> list[FieldFault]:
+    checks = (
+        (f"{pointer}/role", "unknown-code", is_code("party_roles", party.role)),
+        (
+            f"{pointer}/party_kind",
+            "unknown-code",
+            party.party_kind is None or is_code("party_kinds", party.party_kind),
+        ),
+        (pointer, "company-name-or-name", (party.company_name is None) != (party.name is None)),
+        # A sole trader is a person: what names him is sealed, never stored in clear.
+        (
+            pointer,
+            "person-in-clear",
+            (party.company_name is None and party.credit_code is None)
+            or (_kind(party) in _COMPANIES and party.role != "WORKER"),
+        ),
+        (
+            f"{pointer}/credit_code",
+            "pattern",
+            party.credit_code is None or re.fullmatch(r"[0-9A-Z]{18}", party.credit_code),
+        ),
+    )
+    return [FieldFault(at, code) for at, code, holds in checks if not holds]
+
+
+def _require_a_track(command: RegisterCase) -> None:
+    """Demands, legal aid and delegated cases run on tracks of their own (ADR 0013)."""
+    faults = [
+        FieldFault(pointer, "no-track-yet")
+        for pointer, has_track in (
+            ("/matter_kind", command.matter_kind == "DISPUTE"),
+            ("/entry", command.entry != "DELEGATED"),
+        )
+        if not has_track
+    ]
+    if faults:
+        raise Malformed(
+            zh="诉求、法律援助和委派、委托案件的办理流程尚未开通，请暂以纸质登记。",
+            en="Demands, legal aid and delegated cases cannot be handled here yet; keep them on "
+            "paper for now.",
+            faults=tuple(faults),
+            code="no-track-yet",
+        )
+
+
+def _check_codes(command: RegisterCase) -> None:
+    faults = [
+        FieldFault(pointer, "unknown-code")
+        for pointer, table, code in (
+            ("/entry", "entries", command.entry),
+            ("/channel", "channels", command.channel),
+            ("/cause", "causes", command.cause),
+        )
+        if not is_code(table, code)
+    ]
+    for side in ("applicants", "respondents"):
+        faults += [
+            fault
+            for at, party in enumerate(getattr(command, side))
+            for fault in _party_faults(f"/{side}/{at}", party)
+        ]
+    for at, line in enumerate(command.lines):
+        if not is_code("causes", line.cause):
+            faults.append(FieldFault(f"/lines/{at}/cause", "unknown-code"))
+        if line.applicant >= len(command.applicants):
+            faults.append(FieldFault(f"/lines/{at}/applicant", "unknown-party"))
+        if line.respondent >= len(command.respondents):
+            faults.append(FieldFault(f"/lines/{at}/respondent", "unknown-party"))
+    if faults:
+        raise Malformed(
+            zh="登记内容有误：请按提示逐项改正代码或当事人序号。",
+            en="Some codes or party numbers are wrong; correct each field named below.",
+            faults=tuple(faults),
+        )
+
+
+def _party(facts: CaseFacts, entry: PartyEntry, side: Side, at: int) -> Party:
+    party_id = facts.new_id(f"{side.value}:{at}")
+
+    def sealed(value: Personal | None, purpose: Purpose) -> Sealed | None:
+        return value.of(party_id, purpose) if value is not None else None
+
+    return Party(
+        party_id=party_id,
+        side=side,
+        role=entry.role,
+        party_kind=_kind(entry),
+        provisional=entry.provisional,
+        company_name=entry.company_name,
+        credit_code=entry.credit_code,
+        name=sealed(entry.name, Purpose.IDENTITY),
+        id_number=sealed(entry.id_number, Purpose.IDENTITY),
+        phone=sealed(entry.phone, Purpose.CONTACT),
+        address=sealed(entry.address, Purpose.CONTACT),
+    )
+
+
+@decides(RegisterCase, reads=_reads_counter)
+def register_case(case: CaseState, command: RegisterCase, facts: CaseFacts) -> Decision:
+    """Give the matter its number and start its clocks."""
+    _check_codes(command)
+    _require_a_track(command)
+    body = facts.network.body(_body_id(command, facts))
+    ladder = facts.ladder
+    counter = number_stream(facts.district, body.body_id, facts.occurred_on.year)
+    sequence = facts.streams[counter].issued + 1
+    number = f"{body.number_prefix}〔{facts.occurred_on.year}〕{sequence:04d}号"
+    applicants = tuple(
+        _party(facts, entry, Side.APPLICANT, at) for at, entry in enumerate(command.applicants)
+    )
+    respondents = tuple(
+        _party(facts, entry, Side.RESPONDENT, at) for at, entry in enumerate(command.respondents)
+    )
+    by_application = command.entry != "PROACTIVE"
+    due: tuple[DueDate, ...] = ()
+    if by_application:
+        term = due_date("D02", facts, ladder, CaseRegistered)
+        due = (
+            due_date("D01", facts, ladder, CaseRegistered),
+            term,
+            level_target(facts, ladder, body.level, CaseRegistered, term.due_on),
+        )
+    issued = CaseNumberIssued(
+        **facts.stamp(CaseNumberIssued),
+        case_id=facts.case_id(),
+        issuing_body_id=body.body_id,
+        year=facts.occurred_on.year,
+        sequence=sequence,
+        case_number=number,
+    )
+    registered = CaseRegistered(
+        **facts.stamp(CaseRegistered),
+        phase=Phase.REGISTERED,
+        due=due,
+        irregularities=() if body.is_open(facts.occurred_on) else ("body-closed",),
+        case_id=facts.case_id(),
+        case_number=number,
+        matter_kind=command.matter_kind,
+        entry=command.entry,
+        channel=command.channel,
+        oral=command.oral,
+        custody_body_id=body.body_id,
+        custody_path=body.path,
+        level=body.level,
+        branch=body.branch,
+        ladder_ref=ladder.ref,
+        ladder_digest=ladder.digest,
+        codes_ref=CODES_REF,
+        applicants=applicants,
+        respondents=respondents,
+        request=case.text(command.request, facts),
+        cause=command.cause,
+        lines=tuple(
+            ClaimLine(
+                line_id=facts.new_id(f"line:{at}"),
+                applicant_id=applicants[line.applicant].party_id,
+                respondent_id=respondents[line.respondent].party_id,
+                cause=line.cause,
+                claimed_fen=line.claimed_fen,
+            )
+            for at, line in enumerate(command.lines)
+        ),
+        risk=ladder.risk(
+            frozenset(), sum(it.role == "WORKER" for it in (*applicants, *respondents)), None
+        ),
+        # An application for mediation interrupts limitation (L-ARB 27).
+        interrupts_limitation=by_application,
+    )
+    return Decision.of(counter, issued).then(Decision.of(facts.stream, registered))
+
+
+@stored_as("case-number.issued")
+class CaseNumberIssued(Event, frozen=True, kw_only=True):
+    """The counter of a body and year gave its next number to a case, once and for ever."""
+
+    case_id: UUID
+    issuing_body_id: str
+    year: int
+    sequence: int
+    case_number: str
+
+
+@stored_as("case.registered")
+class CaseRegistered(RecordedFact, frozen=True, kw_only=True):
+    """A matter was registered at a body, with its parties, its request and its claim lines."""
+
+    case_id: UUID
+    case_number: str
+    matter_kind: str
+    entry: str
+    channel: str
+    oral: bool
+    custody_body_id: str
+    custody_path: str
+    level: str
+    branch: str | None
+    ladder_ref: str
+    ladder_digest: str
+    codes_ref: str
+    applicants: tuple[Party, ...]
+    respondents: tuple[Party, ...]
+    request: Sealed
+    cause: str
+    lines: tuple[ClaimLine, ...]
+    risk: str
+    interrupts_limitation: bool
+
+
+@evolves(CaseNumberIssued)
+def _(state: NumberState, event: CaseNumberIssued) -> NumberState:
+    return NumberState(issued=event.sequence)
+
+
+@evolves(CaseRegistered)
+def _(case: CaseState, event: CaseRegistered) -> CaseState:
+    parties = event.applicants + event.respondents
+    return case.with_(
+        event,
+        case_id=event.case_id,
+        case_number=event.case_number,
+        matter_kind=event.matter_kind,
+        entry=event.entry,
+        channel=event.channel,
+        received_at=event.occurred_at,
+        filed_by_id=event.actor_id,
+        ladder_ref=event.ladder_ref,
+        ladder_digest=event.ladder_digest,
+        level=event.level,
+        branch=event.branch,
+        custody_body_id=event.custody_body_id,
+        custody_path=event.custody_path,
+        applicants=event.applicants,
+        respondents=event.respondents,
+        cause=event.cause,
+        lines=event.lines,
+        risk=event.risk,
+        disclosed_ids=frozenset(party.party_id for party in parties),
+    )
+
+
+class RaiseFlag(CaseFact, frozen=True, kw_only=True):
+    """Mark what makes the case special; the risk follows from the ladder's published rule."""
+
+    flag: Code
+
+
+class ClearFlag(CaseCommand, frozen=True, kw_only=True):
+    """Take a mark off that no longer holds."""
+
+    flag: Code
+    explanation: Personal
+
+
+@decides(RaiseFlag)
+def raise_flag(case: CaseState, command: RaiseFlag, facts: CaseFacts) -> Decision:
+    """Record the flag and the risk that follows; COLLECTIVE is never set by hand."""
+    if not is_code("flags", command.flag) or command.flag == "COLLECTIVE":
+        raise Malformed(
+            zh="标记代码不可用；集体争议由负责人确认共同请求后自动标记。",
+            en="This flag cannot be set by hand; COLLECTIVE follows from the confirmed claim.",
+            faults=(FieldFault("/flag", "unknown-code"),),
+        )
+    return Decision.of(
+        facts.stream,
+        CaseFlagged(
+            **facts.stamp(CaseFlagged),
+            phase=require_allowed(case, command),
+            irregularities=case.flaws(),
+            flag=command.flag,
+            risk=_risk(case, facts, case.flags | {command.flag}),
+        ),
+    )
+
+
+@decides(ClearFlag)
+def clear_flag(case: CaseState, command: ClearFlag, facts: CaseFacts) -> Decision:
+    """Clear a flag that is set; the risk is derived anew."""
+    phase = require_allowed(case, command)
+    if command.flag not in case.flags:
+        raise NotAllowedNow(
+            Refusal("flag-not-set", "本案没有该标记。", "The case does not bear this flag.")
+        )
+    return Decision.of(
+        facts.stream,
+        FlagCleared(
+            **facts.stamp(FlagCleared),
+            phase=phase,
+            flag=command.flag,
+            explanation=case.text(command.explanation, facts),
+            risk=_risk(case, facts, case.flags - {command.flag}),
+        ),
+    )
+
+
+def _risk(case: CaseState, facts: CaseFacts, flags: frozenset[str]) -> str:
+    return facts.ladder_of(case).risk(flags, case.workers, None)
+
+
+@stored_as("case.flagged")
+class CaseFlagged(RecordedFact, frozen=True, kw_only=True):
+    """A flag was raised; `risk` is what the published rule makes of all flags now."""
+
+    flag: str
+    risk: str
+
+
+@stored_as("case.flag-cleared")
+class FlagCleared(CaseEvent, frozen=True, kw_only=True):
+    """A flag was cleared, for a stated reason."""
+
+    flag: str
+    explanation: Sealed
+    risk: str
+
+
+@evolves(CaseFlagged)
+def _(case: CaseState, event: CaseFlagged) -> CaseState:
+    return case.with_(event, flags=case.flags | {event.flag}, risk=event.risk)
+
+
+@evolves(FlagCleared)
+def _(case: CaseState, event: FlagCleared) -> CaseState:
+    return case.with_(event, flags=case.flags - {event.flag}, risk=event.risk)
+
+
+starts_as("case-number", NumberState())

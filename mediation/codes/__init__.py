@@ -1,0 +1,89 @@
+"""Versioned code tables with Chinese and English labels; rules, levels and phase logic stay out."""
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+from types import MappingProxyType
+
+import msgspec
+
+from mediation.errors import Unsafe
+
+REF = "core-v1"
+DIGEST = "sha256:04818ecb49fcc38083b9784f532c0b1ec04dbcca9a111557631816e43bafc2b1"
+
+__all__ = ["DIGEST", "REF", "CodeUnknown", "Label", "is_code", "label", "table", "tables"]
+
+
+class Label(msgspec.Struct, frozen=True):
+    """One wording for people, in Chinese and in English."""
+
+    zh: str
+    en: str
+
+
+class CodeUnknown(LookupError):
+    """A table, or a code in a table, that this version does not have."""
+
+
+@cache
+def _all_tables() -> Mapping[str, Mapping[str, Label]]:
+    """Read the packaged file once; every part of the answer is read-only."""
+    stored = (files(__package__) / "published" / f"{REF}.toml").read_bytes()
+    # Events name the version they used, so a released file that was edited must not be served.
+    if f"sha256:{sha256(stored).hexdigest()}" != DIGEST:
+        raise Unsafe(
+            zh=f"代码表 {REF} 与发布时不一致；请重新安装。",
+            en=f"The code tables {REF} differ from the release; install it again.",
+        )
+    parsed = tomllib.loads(stored.decode())
+    parsed.pop("ref")
+    typed = msgspec.convert(parsed, dict[str, dict[str, Label]])
+    return MappingProxyType({name: MappingProxyType(rows) for name, rows in typed.items()})
+
+
+def tables() -> tuple[str, ...]:
+    """Name every table, in the order of the file."""
+    return tuple(_all_tables())
+
+
+def table(name: str) -> Mapping[str, Label]:
+    """Give one table, code to label, read-only and in the order of the file.
+
+    Raises:
+        CodeUnknown: this version has no such table.
+    """
+    try:
+        return _all_tables()[name]
+    except KeyError:
+        message = (
+            f"没有这张代码表；请用 tables() 所列之一 / no such table; use one of tables() ({REF})"
+        )
+        raise CodeUnknown(message) from None
+
+
+def label(table_name: str, code: str) -> Label:
+    """Give the label of one code.
+
+    Raises:
+        CodeUnknown: this version has no such table, or the table no such code.
+    """
+    try:
+        return table(table_name)[code]
+    except KeyError:
+        message = (
+            f"代码表 {table_name} 没有这个代码；请从表内选择 / "
+            f"table {table_name} has no such code; choose one of it ({REF})"
+        )
+        raise CodeUnknown(message) from None
+
+
+def is_code(table_name: str, code: str) -> bool:
+    """Say whether the table has the code.
+
+    Raises:
+        CodeUnknown: this version has no such table.
+    """
+    return code in table(table_name)
