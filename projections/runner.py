@@ -1,0 +1,324 @@
+"""Follow the log and keep a read model: each event once, whole commands, nothing skipped.
+
+Rows, parked events and the tracking row move in one transaction, or not at all. What a row says is
+the projection's business; what is done with an event that it cannot fold is decided here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from itertools import groupby
+from threading import Condition, Event
+from typing import Any, Protocol
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine, Row, Table, exc
+
+from mediation.errors import PositionUnknown, ReadModelBehind, Unsafe
+from mediation.store import Head, Recorded, advance, tracked_position, upsert, writing
+from mediation.store.tracking import TRACKING
+from projections.base import PARKED, QUARANTINE, Projection, load_rows
+
+BATCH = 5000
+TRIES = 3
+_IDLE = 0.5
+_LOOK_AGAIN = 0.05
+_REST = 1.0
+
+
+class Source(Protocol):
+    """The log, as far as a follower reads it."""
+
+    def read(self, start_exclusive: int, limit: int) -> list[Recorded]:
+        """Read about `limit` events after a position, never cutting inside a command."""
+        ...
+
+    def events_of(self, stream_id: UUID, lte: int | None = None) -> list[Recorded]:
+        """Read the events of one stream."""
+        ...
+
+    def head(self) -> Head:
+        """Read how far the log goes."""
+        ...
+
+    def wait_beyond(self, position: int, timeout: float) -> bool:
+        """Wait at most `timeout` seconds until the log goes beyond a position."""
+        ...
+
+
+class Poisoned(Exception):
+    """The fold, or the database, does not take what stands in a batch; nothing was written."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(type(cause).__name__)
+        self.cause = cause
+
+
+class Follower:
+    """Keeps one read model up to the log, exactly once; any number may run, one at a time moves.
+
+    Args:
+        projection: the read model; its tables exist.
+        log: where the events are.
+        engine: where the read model lives; may be the log's own.
+        batch: about how many events are folded in one transaction.
+    """
+
+    def __init__(
+        self, projection: Projection, log: Source, engine: Engine, *, batch: int = BATCH
+    ) -> None:
+        self.projection = projection
+        self._log = log
+        self._engine = engine
+        self._batch = batch
+        self._moved = Condition()
+
+    @property
+    def position(self) -> int:
+        """How far the read model has come; 0 before its first event."""
+        with self._engine.connect() as connection:
+            return tracked_position(connection, self.projection.follower) or 0
+
+    def step(self) -> int:
+        """Fold the next batch and give how many events it had; 0 at the end of the log.
+
+        When somebody else moved the read model meanwhile, nothing is written and the next step
+        begins where it stands now.
+
+        Raises:
+            Unsafe: the log holds an event this release does not know.
+            sqlalchemy.exc.SQLAlchemyError: the database did not answer.
+        """
+        position = self.position
+        batch = self._log.read(position, self._batch)
+        if not batch:
+            return 0
+        try:
+            self._apply(position, batch)
+        except Poisoned:
+            self._apply_one_by_one(position, batch)
+        except Exception:
+            if self.position == position:
+                raise
+        with self._moved:
+            self._moved.notify_all()
+        return len(batch)
+
+    def catch_up(self, limit: int | None = None) -> int:
+        """Fold until the end of the log, or until about `limit` events; give the position."""
+        left = limit
+        while left is None or left > 0:
+            done = self.step()
+            if not done:
+                break
+            if left is not None:
+                left -= done
+        return self.position
+
+    def run(self, stop: Event) -> None:
+        """Follow the log until `stop` is set; an outage of the database is waited out.
+
+        Raises:
+            Unsafe: the log holds an event this release does not know.
+        """
+        while not stop.is_set():
+            try:
+                if not self.step():
+                    self._log.wait_beyond(self.position, _IDLE)
+            except Exception as error:
+                if not _is_outage(error):
+                    raise
+                stop.wait(_REST)
+
+    def wait_for(self, position: int, timeout: float = 2.0) -> int:
+        """Wait until the read model has come to a position; give where it stands.
+
+        Raises:
+            PositionUnknown: the log does not reach that far.
+            ReadModelBehind: the read model did not get there in `timeout` seconds.
+        """
+        reached = self.position
+        if reached < position and self._log.head().position < position:
+            raise PositionUnknown(
+                zh="所给位置超出日志末尾，请使用系统返回的 Position。",
+                en="The position lies beyond the log; use a Position this system returned.",
+            )
+        until = time.monotonic() + timeout
+        while reached < position:
+            left = until - time.monotonic()
+            if left <= 0:
+                raise ReadModelBehind(
+                    zh="刚提交的内容尚未进入查询数据，请稍后重试。",
+                    en="What was just recorded is not in the read model yet; try again shortly.",
+                )
+            with self._moved:
+                self._moved.wait(min(left, _LOOK_AGAIN))
+            reached = self.position
+        return reached
+
+    # Writing
+
+    def _apply(self, position: int, batch: Sequence[Recorded]) -> None:
+        """Write a batch in one transaction; moving on first makes a second follower wait."""
+        with writing(self._engine) as connection:
+            self._advance(connection, position, batch[-1].position)
+            aside = self._parked(connection)
+            self._park(connection, [it for it in batch if it.originator_id in aside], aside)
+            self._write(connection, [it for it in batch if it.originator_id not in aside])
+
+    def _advance(self, connection: Connection, position: int, to_position: int) -> None:
+        advance(connection, self.projection.follower, position, to_position)
+
+    def _write(self, connection: Connection, batch: Sequence[Recorded]) -> None:
+        def load(table: Table, keys: Collection[UUID]) -> Mapping[UUID, Row[Any]]:
+            return load_rows(connection, table, keys)
+
+        try:
+            for table, rows in self.projection.fold(batch, load).items():
+                upsert(connection, table, rows)
+        except Exception as error:
+            if self._is_poison(error):
+                raise Poisoned(error) from error
+            raise
+
+    def _is_poison(self, error: Exception) -> bool:
+        """Tell an event that cannot be folded from a process or database that cannot go on."""
+        driver: Any = self._engine.dialect.loaded_dbapi
+        if isinstance(error, (exc.SQLAlchemyError, driver.Error)):
+            refused = (exc.DataError, exc.IntegrityError, driver.DataError, driver.IntegrityError)
+            return isinstance(error, refused)
+        return not isinstance(error, (Unsafe, MemoryError))
+
+    # Setting aside what cannot be folded
+
+    def _apply_one_by_one(self, position: int, batch: Sequence[Recorded]) -> None:
+        for end, events in groupby(batch, key=lambda it: it.command_end):
+            command = list(events)
+            try:
+                if not self._tried(position, command):
+                    self._quarantine(position, command)
+            except Exception:
+                if self.position == position:
+                    raise
+                return
+            position = end
+
+    def _tried(self, position: int, command: Sequence[Recorded]) -> bool:
+        for _ in range(TRIES):
+            try:
+                self._apply(position, command)
+            except Poisoned:
+                continue
+            return True
+        return False
+
+    def _quarantine(self, position: int, command: Sequence[Recorded]) -> None:
+        """Park the streams whose events cannot be folded; write what the others leave behind."""
+        streams = self._streams_of(command)
+        poison = {
+            stream: culprit
+            for stream, events in streams.items()
+            if (culprit := self._culprit(events)) is not None
+        }
+        try:
+            self._set_aside(position, command, poison)
+        except Poisoned as poisoned:
+            # Each alone is sound, together they are not: none of them can be told to be right.
+            everything = {it: (events[0], str(poisoned)) for it, events in streams.items()}
+            self._set_aside(position, command, everything)
+
+    def _set_aside(
+        self,
+        position: int,
+        command: Sequence[Recorded],
+        poison: Mapping[UUID | str, tuple[Recorded, str]],
+    ) -> None:
+        with writing(self._engine) as connection:
+            self._advance(connection, position, command[-1].position)
+            aside = self._parked(connection)
+            for found, error in poison.values():
+                row = (self.projection.follower, found.position, found.originator_id, error)
+                upsert(connection, QUARANTINE, [row])
+            since = {
+                stream: min(it.position for it in command if it.originator_id == stream)
+                for stream in poison
+            }
+            aside = {**since, **aside}
+            self._park(connection, [it for it in command if it.originator_id in aside], aside)
+            self._write(connection, [it for it in command if it.originator_id not in aside])
+
+    def _streams_of(self, command: Sequence[Recorded]) -> dict[UUID | str, list[Recorded]]:
+        with self._engine.connect() as connection:
+            aside = self._parked(connection)
+        streams: dict[UUID | str, list[Recorded]] = {}
+        for recorded in command:
+            if recorded.originator_id not in aside:
+                streams.setdefault(recorded.originator_id, []).append(recorded)
+        return streams
+
+    def _culprit(self, events: Sequence[Recorded]) -> tuple[Recorded, str] | None:
+        for count in range(1, len(events) + 1):
+            # Never committed: what is tried here is written, if at all, with everything else.
+            with self._engine.connect().execution_options(mediation_writes=True) as connection:
+                try:
+                    self._write(connection, events[:count])
+                except Poisoned as poisoned:
+                    return events[count - 1], str(poisoned)
+        return None
+
+    def _parked(self, connection: Connection) -> dict[UUID | str, int]:
+        """Read which streams are set aside, and since which position."""
+        query = sa.select(PARKED.c.originator_id, PARKED.c.stale_since).where(
+            PARKED.c.projection == self.projection.follower
+        )
+        return {row.originator_id: row.stale_since for row in connection.execute(query.distinct())}
+
+    def _park(
+        self, connection: Connection, events: Sequence[Recorded], since: Mapping[UUID | str, int]
+    ) -> None:
+        follower = self.projection.follower
+        upsert(
+            connection,
+            PARKED,
+            [(follower, it.position, it.originator_id, since[it.originator_id]) for it in events],
+        )
+
+    def replay(self) -> int:
+        """Fold what was set aside, each stream in its order; give how many streams came back.
+
+        A stream that still cannot be folded stays where it is.
+        """
+        with self._engine.connect() as connection:
+            streams = self._parked(connection)
+        return sum(self._drain(stream) for stream in sorted(streams, key=lambda it: streams[it]))
+
+    def _drain(self, stream: UUID | str) -> bool:
+        follower = self.projection.follower
+        waiting = (PARKED.c.projection == follower, PARKED.c.originator_id == stream)
+        try:
+            with writing(self._engine) as connection:
+                # Holding the tracking row keeps a follower from parking more meanwhile.
+                held = sa.select(TRACKING.c.position).where(TRACKING.c.name == follower)
+                connection.execute(held.with_for_update())
+                positions = set(connection.scalars(sa.select(PARKED.c.position).where(*waiting)))
+                events = self._log.events_of(UUID(str(stream)))
+                self._write(connection, [it for it in events if it.position in positions])
+                connection.execute(sa.delete(PARKED).where(*waiting))
+                connection.execute(
+                    sa.delete(QUARANTINE).where(
+                        QUARANTINE.c.projection == follower, QUARANTINE.c.originator_id == stream
+                    )
+                )
+        except Poisoned:
+            return False
+        return True
+
+
+def _is_outage(error: Exception) -> bool:
+    """Tell a database that does not answer; drivers share the names of it, not the class."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return isinstance(error, exc.TimeoutError) or bool(
+        names & {"OperationalError", "InterfaceError"}
+    )
