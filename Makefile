@@ -47,6 +47,7 @@ check: .venv/.dev ## Check style, types, layers, locks and documents
 	@$(BIN)/python -m scripts.check_size
 	@$(BIN)/python -m scripts.check_locks
 	@$(BIN)/python -m scripts.check_docs
+	@$(BIN)/python -m api.openapi
 
 fix: .venv/.dev ## Mend what can be mended by itself
 	@$(BIN)/ruff check --fix $(CODE) || true
@@ -57,6 +58,7 @@ bench: .venv/.dev ## Measure, and report figures (ARGS goes to the benchmarks)
 
 docs: .venv/.dev ## Hold the documents to the code
 	@$(BIN)/python -m scripts.check_docs
+	@$(BIN)/python -m api.openapi
 
 lock: $(UV) ## Compile the locks after a change of requirements (ARGS=--upgrade: to the newest)
 	@$(COMPILE) pyproject.toml --group build --output-file requirements/run.lock $(ARGS)

@@ -1,0 +1,345 @@
+"""The only wiring: settings in, one district ready to serve out; no rule and no route here."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from threading import Event, Thread
+from typing import IO, Any
+from uuid import UUID
+
+import msgspec
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.engine import URL, make_url
+
+from api.clock import ManualClock, system_clock
+from api.cursors import Cursors
+from api.security import Tokens, migrate_tokens
+from api.settings import Settings
+from mediation import authority, calendar, codes, kernel, ladder
+from mediation import case as _case  # noqa: F401 - registers every chapter
+from mediation import network as _network  # noqa: F401 - registers every chapter
+from mediation.application import Mediation
+from mediation.case.lifecycle import check_lifecycle
+from mediation.errors import MediationError, Unsafe
+from mediation.store import Log, check_store, migrate, open_engine
+from mediation.store.access import AccessLog, migrate_access
+from mediation.store.engine import check_environment
+from mediation.store.sealing import Sealer
+from mediation.store.tables import LOG_HEAD
+from mediation.store.vault import Vault, migrate_vault
+from projections.base import create
+from projections.case_file import CaseFile
+from projections.runner import Follower
+from projections.worklist import Worklist
+
+DEFAULT_DISTRICT = "local"
+"""The district code of a store that is made without naming one."""
+
+_CURSOR_SECRET = "cursors"  # noqa: S105 - the name of the secret, not the secret
+_POOL = {"pool_size": 12, "max_overflow": 28}
+
+_log = structlog.get_logger("mediation.bootstrap")
+
+
+class Places(msgspec.Struct, frozen=True):
+    """Where log, read models and vault live; `file` is the log's own file on SQLite, else None."""
+
+    log: URL
+    read: URL
+    vault: URL
+    file: Path | None
+
+
+def places(settings: Settings) -> Places:
+    """Say where everything lives; makes the folder of SQLite files where it is missing."""
+    url = make_url(settings.database_url or f"sqlite:///{settings.data_dir / 'log.db'}")
+    vault = make_url(settings.vault_url) if settings.vault_url else None
+    if url.get_backend_name() != "sqlite" or not url.database:
+        return Places(url, url, vault or url, None)
+    file = Path(url.database)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    prefix = "" if file.stem == "log" else f"{file.stem}-"
+    read, beside = (
+        url.set(database=str(file.with_name(f"{prefix}{name}.db"))) for name in ("read", "vault")
+    )
+    for each in (url, read):
+        # Made before the database makes it: what stands in it is nobody else's business.
+        if not Path(each.database or "").exists():
+            Path(each.database or "").touch(mode=0o600)
+    return Places(url, read, vault or beside, file)
+
+
+def projections() -> tuple[CaseFile, Worklist]:
+    """Make every read model there is; a new one is one line here."""
+    return CaseFile(), Worklist()
+
+
+class Engine:
+    """One district, wired: the door, its log, its read models, its clock, and who may come in."""
+
+    def __init__(  # noqa: PLR0913 - the parts of a process, by name, in one place
+        self,
+        *,
+        settings: Settings,
+        log: Log,
+        mediation: Mediation,
+        access: AccessLog,
+        tokens: Tokens,
+        cursors: Cursors,
+        clock: Callable[[], datetime],
+        read_engine: sa.Engine,
+        closing: ExitStack,
+    ) -> None:
+        self.settings = settings
+        self.log = log
+        self.mediation = mediation
+        self.access = access
+        self.tokens = tokens
+        self.cursors = cursors
+        self.clock = clock
+        self.read_engine = read_engine
+        self.case_file, self.worklist = projections()
+        self.followers = {
+            it.name: Follower(it, log, read_engine) for it in (self.case_file, self.worklist)
+        }
+        self.failed: dict[str, str] = {}
+        self._closing = closing
+        self._stop = Event()
+        self._threads: list[Thread] = []
+
+    def follow(self) -> None:
+        """Let every read model follow the log, each on a thread of its own, until `close`."""
+        for name, follower in self.followers.items():
+            thread = Thread(target=self._run, args=(name, follower), name=name, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def wait(self) -> None:
+        """Return when every follower has ended."""
+        for thread in self._threads:
+            thread.join()
+
+    def stop(self) -> None:
+        """Ask the followers to end."""
+        self._stop.set()
+
+    def _run(self, name: str, follower: Follower) -> None:
+        try:
+            follower.run(self._stop)
+        except Exception as error:  # noqa: BLE001 - the edge of a worker: shown by /readyz, logged
+            self.failed[name] = error.code if isinstance(error, MediationError) else "fault"
+            _log.error("follower stopped", follower=name, error=type(error).__name__)
+
+    def close(self) -> None:
+        """End the followers and let go of databases and lock."""
+        self.stop()
+        self.wait()
+        self._closing.close()
+
+
+def check_registries() -> None:
+    """Verify that every command and event is whole: decider, authority, labels, evolution.
+
+    Raises:
+        TypeError: something is missing or stands without its counterpart.
+    """
+    kernel.check_registries()
+    check_lifecycle()
+    names = kernel.commands()
+    authority.check_table(names)
+    for command in names.values():
+        _require_label("commands", command.command_type.__name__)
+    for topic in kernel.events():
+        _require_label("events", topic.partition("/")[0])
+
+
+def _require_label(table: str, code: str) -> None:
+    if not codes.is_code(table, code):
+        msg = f"{code} has no label in the code table {table}"
+        raise TypeError(msg)
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """What a store says of itself: its district, its kind, and when it was last written to."""
+
+    district: str
+    kind: str
+
+
+def stored(engine: sa.Engine) -> Stored | None:
+    """Read whose store this is; None if it was never migrated."""
+    if not sa.inspect(engine).has_table(LOG_HEAD.name):
+        return None
+    with engine.connect() as connection:
+        row = connection.execute(sa.select(LOG_HEAD.c.district, LOG_HEAD.c.kind)).one_or_none()
+    return None if row is None else Stored(row.district, row.kind)
+
+
+def migrate_all(
+    settings: Settings, *, district: str | None = None, kind: str | None = None, at: datetime
+) -> int:
+    """Bring every table of a store to this release, or make a new store; twice does nothing.
+
+    Args:
+        settings: where the store is.
+        district: its code; None: what an existing store says, else `local`.
+        kind: `live`, `demo` or `test`; None: what an existing store says, else `live`.
+        at: aware time at which a new log begins.
+
+    Returns:
+        How many steps of the log were applied.
+
+    Raises:
+        Unsafe: the store belongs to another district, is of another kind, or is newer.
+    """
+    where = places(settings)
+    with ExitStack() as closing:
+        log_engine = _opened(where.log, closing)
+        found = stored(log_engine)
+        if found is not None and kind not in (None, found.kind):
+            raise Unsafe(
+                zh="该数据库的用途标记与要求不符（正式、演示、测试不能混用）。请改用另一个数据目录。",
+                en="The store is marked for another use: live, demo and test stores are never "
+                "mixed. Choose another data folder.",
+                code="wrong-kind",
+            )
+        steps = migrate(
+            log_engine,
+            district=district or (found.district if found else DEFAULT_DISTRICT),
+            kind=kind or (found.kind if found else "live"),
+            log_id=UUID(bytes=secrets.token_bytes(16), version=4),
+            at=at,
+        )
+        migrate_access(log_engine)
+        migrate_tokens(log_engine)
+        migrate_vault(_opened(where.vault, closing))
+        create(_opened(where.read, closing), projections())
+    return steps
+
+
+def _opened(url: URL, closing: ExitStack) -> sa.Engine:
+    engine = open_engine(url, **_POOL)
+    closing.callback(engine.dispose)
+    return engine
+
+
+def build(  # noqa: PLR0913 - each is something only the caller knows
+    settings: Settings,
+    *,
+    env: Mapping[str, str],
+    serves: bool = False,
+    district: str | None = None,
+    kind: str | None = None,
+    now: datetime | None = None,
+    rules: ladder.Ladder | None = None,
+) -> Engine:
+    """Wire one district; an embedded store (SQLite) is migrated on the way.
+
+    Args:
+        settings: of the process.
+        env: the process environment, to refuse unsafe settings of the event library.
+        serves: take the lock that only one serving process on SQLite may hold.
+        district: code of a store that is made now; an existing one must be this district's.
+        kind: `live`, `demo` or `test`, of a store that is made now.
+        now: where a manual clock starts, at the least; it never starts before the last event.
+        rules: the ladder for new cases; None: the deployment's newest, else the published one.
+
+    Raises:
+        Unsafe: settings or store under which it must not run, and what to do about it.
+        TypeError: a registry is not whole.
+    """
+    check_environment(env)
+    check_registries()
+    where = places(settings)
+    with ExitStack() as closing:
+        if serves and where.file is not None:
+            closing.enter_context(_locked(where.file.with_name(f"{where.file.stem}.lock")))
+        if where.file is not None:
+            migrate_all(settings, district=district, kind=kind, at=now or system_clock())
+        log_engine = _opened(where.log, closing)
+        found = stored(log_engine)
+        check_store(log_engine, district=district or (found.district if found else ""), env=env)
+        clock = _clock(settings, found, log_engine, now)
+        log = Log(log_engine, clock=clock)
+        closing.callback(log.close)
+        vault = Vault(_opened(where.vault, closing), randbytes=os.urandom, now=clock)
+        access = AccessLog(log_engine)
+        own = settings.data_dir / "ladders"
+        folder = own if own.is_dir() else None
+        ladders = {ref: ladder.load_ref(ref, folder=folder) for ref in ladder.published(folder)}
+        adopted = rules or list(ladders.values())[-1]
+        mediation = Mediation(
+            log=log,
+            sealer=Sealer(vault, log.log_id),
+            access=access,
+            clock=clock,
+            randbytes=os.urandom,
+            district=log.district,
+            ladder=adopted,
+            ladders={**ladders, adopted.ref: adopted},
+            calendar=calendar.default(),
+        )
+        return Engine(
+            settings=settings,
+            log=log,
+            mediation=mediation,
+            access=access,
+            tokens=Tokens(log_engine, randbytes=os.urandom, clock=clock),
+            cursors=Cursors(vault.secret(_CURSOR_SECRET)),
+            clock=clock,
+            read_engine=_opened(where.read, closing),
+            closing=closing.pop_all(),
+        )
+
+
+def _clock(
+    settings: Settings, found: Stored | None, log_engine: sa.Engine, now: datetime | None
+) -> Callable[[], datetime]:
+    if settings.clock == "system":
+        return system_clock
+    if found is None or found.kind not in ("demo", "test"):
+        raise Unsafe(
+            zh="只有标记为演示或测试的数据库才能使用手动时钟。请删除 MEDIATION_CLOCK 后重新启动。",
+            en="Only a store marked as demo or test runs on a manual clock. Remove "
+            "MEDIATION_CLOCK and restart.",
+            code="manual-clock",
+        )
+    with Log(log_engine, clock=system_clock) as log:
+        head = log.head()
+    # What is recorded never goes back, so neither does the clock that stamps it.
+    given = now or (head.recorded_at if head.position else system_clock())
+    return ManualClock(max(given, head.recorded_at))
+
+
+class _locked:  # noqa: N801 - reads as a statement where it is used
+    """Hold a file locked, so that a second process on the same SQLite store is refused."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: IO[Any] | None = None
+
+    def __enter__(self) -> None:
+        import fcntl  # noqa: PLC0415 - on POSIX only; elsewhere PostgreSQL is the way
+
+        file = self._path.open("a")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+            raise Unsafe(
+                zh="已有一个服务进程在使用该数据目录。请先停止它；需要多个进程时改用 PostgreSQL。",
+                en="Another process already serves this data folder. Stop it first; for more than "
+                "one process use PostgreSQL.",
+                code="already-served",
+            ) from None
+        self._file = file
+
+    def __exit__(self, *_error: object) -> None:
+        if self._file is not None:
+            self._file.close()

@@ -1,0 +1,301 @@
+"""The command line: serve, migrate and look after one district; no rule and no wiring here.
+
+Whatever a command needs is imported inside it, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import contextmanager
+
+    from api.bootstrap import Engine
+    from api.settings import Settings
+else:
+    from contextlib import contextmanager
+
+_PLAIN: dict[str, Any] = {
+    "rich_markup_mode": None,
+    "add_completion": False,
+    "pretty_exceptions_enable": False,
+    "no_args_is_help": True,
+}
+app = typer.Typer(help="Mediation ladder · 劳动争议多级递进调解引擎", **_PLAIN)
+ladders = typer.Typer(help="Check ladder files.", **_PLAIN)
+tokens = typer.Typer(help="Issue and revoke access tokens.", **_PLAIN)
+cases = typer.Typer(help="Look at one case in the store.", **_PLAIN)
+read_models = typer.Typer(help="Look after read models.", **_PLAIN)
+app.add_typer(ladders, name="ladder")
+app.add_typer(tokens, name="token")
+app.add_typer(cases, name="case")
+app.add_typer(read_models, name="projections")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def main() -> None:
+    """Run the command line; what is refused is said in both languages, without a traceback."""
+    try:
+        app()
+    except Exception as error:
+        from mediation.errors import MediationError
+
+        if not isinstance(error, MediationError):
+            raise
+        typer.echo(f"{error.title.zh}。{error.detail.zh}", err=True)
+        typer.echo(f"{error.title.en}. {error.detail.en}", err=True)
+        sys.exit(1)
+
+
+def _settings() -> Settings:
+    from api.settings import Settings
+
+    return Settings()
+
+
+@contextmanager
+def _engine(settings: Settings, *, serves: bool = False) -> Iterator[Engine]:
+    from api.bootstrap import build
+
+    engine = build(settings, env=os.environ, serves=serves)
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+def _say(data: Any, *lines: str, as_json: bool) -> None:
+    """Print an answer: as JSON on one line, or as lines for people."""
+    if as_json:
+        import msgspec
+
+        typer.echo(json.dumps(msgspec.to_builtins(data), ensure_ascii=False))
+    else:
+        typer.echo("\n".join(lines))
+
+
+@app.command()
+def serve(*, as_json: AsJson = False) -> None:
+    """Serve the HTTP API and keep the read models up to the log."""
+    from api.server import configure_logs, server_of
+
+    configure_logs()
+    settings = _settings()
+
+    def started(url: str) -> None:
+        _say({"url": url}, f"服务地址 / serving on {url}", as_json=as_json)
+        sys.stdout.flush()
+
+    with _engine(settings, serves=True) as engine:
+        engine.follow()
+        server_of(engine, host=settings.host, port=settings.port, started=started).run()
+
+
+@app.command()
+def worker() -> None:
+    """Keep the read models up to the log, beside processes that serve (PostgreSQL only)."""
+    from api.server import configure_logs
+    from api.worker import work
+
+    configure_logs()
+    with _engine(_settings()) as engine:
+        code = work(engine)
+    raise typer.Exit(code)
+
+
+@app.command()
+def migrate(
+    *,
+    district: Annotated[str | None, typer.Option(help="Code of a new store's district.")] = None,
+    kind: Annotated[str | None, typer.Option(help="live, demo or test; for a new store.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the tables of the configured store up to this release."""
+    from api.bootstrap import migrate_all
+    from api.clock import system_clock
+
+    if kind not in (None, "live", "demo", "test"):
+        raise typer.BadParameter("live, demo or test", param_hint="--kind")
+    steps = migrate_all(_settings(), district=district, kind=kind, at=system_clock())
+    _say({"steps": steps}, f"已迁移 / migrated: {steps}", as_json=as_json)
+
+
+@app.command()
+def demo(
+    *,
+    once: Annotated[bool, typer.Option("--once", help="Play and stop.")] = False,
+    port: Annotated[int | None, typer.Option(help="Port to serve on.")] = None,
+    data_dir: Annotated[str | None, typer.Option(help="Folder of the demo's data.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Play the synthetic demo district and serve it."""
+    from api.demo.run import run
+
+    raise typer.Exit(run(once=once, port=port, data_dir=data_dir, as_json=as_json))
+
+
+@app.command()
+def bootstrap(  # noqa: PLR0913 - the fields of the first body, as options
+    *,
+    body_id: Annotated[str, typer.Option(help="Id of the first body, chosen for good.")],
+    name_zh: Annotated[str, typer.Option(help="Its Chinese name.")],
+    name_en: Annotated[str, typer.Option(help="Its English name.")],
+    kind: Annotated[str, typer.Option(help="Its kind, a code of the ladder's top level.")],
+    number_prefix: Annotated[str, typer.Option(help="What its case numbers begin with.")],
+    coordinator: Annotated[str, typer.Option(help="Name of the first coordinator.")],
+    as_json: AsJson = False,
+) -> None:
+    """Open the first body and the first coordinator's account; prints his token, once."""
+    from api.founding import found_district
+    from mediation.network import OpenServicePoint
+
+    with _engine(_settings()) as engine:
+        top = engine.mediation.ladder.top
+        opening = OpenServicePoint(
+            body_id=body_id,
+            name_zh=name_zh,
+            name_en=name_en,
+            level=top.code,
+            kind=kind,
+            number_prefix=number_prefix,
+        )
+        founded = found_district(engine, opening, coordinator=coordinator)
+    _say(
+        founded,
+        f"统筹员账号 / coordinator: {founded.account_id}",
+        f"令牌（仅显示一次）/ token, shown once: {founded.token}",
+        f"令牌编号 / token id: {founded.token_id}",
+        as_json=as_json,
+    )
+
+
+@ladders.command("check")
+def check_ladder(file: str, *, as_json: AsJson = False) -> None:
+    """Say all that is wrong with a ladder file; 1 if it could not be used."""
+    from pathlib import Path
+
+    import msgspec
+
+    from mediation.ladder import check
+
+    report = check(Path(file))
+    findings = (*report.errors, *report.warnings)
+    lines = [str(finding) for finding in findings] or ["没有问题 / nothing is wrong"]
+    _say({"valid": report.is_valid, **msgspec.structs.asdict(report)}, *lines, as_json=as_json)
+    raise typer.Exit(0 if report.is_valid else 1)
+
+
+@tokens.command("issue")
+def issue_token(
+    account_id: str,
+    *,
+    label: Annotated[str, typer.Option(help="What it is for; no personal data.")] = "cli",
+    days: Annotated[int | None, typer.Option(min=1, help="Days until it expires.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Issue a token for an account; it is printed once."""
+    from datetime import timedelta
+
+    with _engine(_settings()) as engine:
+        account = _stream(engine, account_id)
+        until = engine.clock() + timedelta(days=days) if days else None
+        issued = engine.tokens.issue(account, label=label, expires_at=until)
+    _say(
+        issued,
+        f"令牌（仅显示一次）/ token, shown once: {issued.token}",
+        f"令牌编号 / token id: {issued.token_id}",
+        as_json=as_json,
+    )
+
+
+@tokens.command("revoke")
+def revoke_token(token_id: str, *, as_json: AsJson = False) -> None:
+    """Revoke a token by the id that was shown when it was issued."""
+    with _engine(_settings()) as engine:
+        engine.tokens.revoke(token_id)
+    _say({"token_id": token_id, "revoked": True}, "已撤销 / revoked", as_json=as_json)
+
+
+@cases.command("show")
+def show_case(case_id: str, *, as_json: AsJson = False) -> None:
+    """Show a case as it stands, personal data masked."""
+    from api.routes.cases import case_shown
+
+    with _engine(_settings()) as engine:
+        _, case = engine.log.fold(_stream(engine, case_id), "case")
+        shown = case_shown(case, engine.mediation)
+    _say(
+        shown,
+        f"{shown.case_number}  {shown.phase_label.zh} / {shown.phase_label.en}",
+        f"{shown.level_label.zh} / {shown.level_label.en}  {shown.custody_body_id}",
+        *(f"{due.due_on}  {due.code}  {due.explain.zh}" for due in shown.due),
+        as_json=as_json,
+    )
+
+
+@cases.command("history")
+def show_history(case_id: str, *, as_json: AsJson = False) -> None:
+    """Show the events of a case in order, nothing personal in clear."""
+    from api.routes.cases import history_item
+
+    with _engine(_settings()) as engine:
+        items = [history_item(it) for it in engine.log.events_of(_stream(engine, case_id))]
+    _say(
+        {"items": items},
+        *(
+            f"{it.position:>8}  {it.version:>4}  {it.occurred_at:%Y-%m-%d %H:%M}  "
+            f"{it.label.zh} / {it.label.en}  {it.role}@{it.body_id}"
+            for it in items
+        ),
+        as_json=as_json,
+    )
+
+
+@read_models.command("digest")
+def digest_of(name: str, *, as_json: AsJson = False) -> None:
+    """Give the digest of a read model and the position it has come to."""
+    from mediation.errors import NotFound
+    from projections.base import freshness, reading
+
+    with _engine(_settings()) as engine:
+        follower = engine.followers.get(name)
+        if follower is None:
+            raise NotFound(
+                zh=f"没有这个读模型；现有：{'、'.join(engine.followers)}。",
+                en=f"There is no such read model; there are: {', '.join(engine.followers)}.",
+                code="projection-unknown",
+            )
+        with reading(engine.read_engine) as connection:
+            position = freshness(connection, follower.projection).as_of_position
+            digest = follower.projection.digest(connection)
+    _say(
+        {"name": name, "position": position, "digest": digest},
+        f"{name} {position} {digest}",
+        as_json=as_json,
+    )
+
+
+def _stream(engine: Engine, named: str) -> Any:
+    """Give the id of a stream that has events."""
+    from uuid import UUID
+
+    from mediation.errors import NotFound
+
+    try:
+        stream_id = UUID(named)
+    except ValueError:
+        raise NotFound from None
+    if not engine.log.versions([stream_id])[stream_id]:
+        raise NotFound
+    return stream_id
+
+
+if __name__ == "__main__":
+    main()

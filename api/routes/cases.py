@@ -1,0 +1,439 @@
+"""Cases over HTTP: the list, one case now or at a version, its history, actions and due dates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from functools import cache
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import answers
+from api.answers import MASK, CaseHandedOver, CaseShown, CaseToReceive, DueShown
+from api.routes.asking import Asking, asking, caught_up, told
+from api.security import marked
+from mediation import authority, kernel
+from mediation.application import Mediation
+from mediation.authority import Visibility
+from mediation.calendar import DueDate, explain
+from mediation.case.state import CaseState, Party, Phase, Sheet
+from mediation.codes import Label, is_code, label
+from mediation.errors import FieldFault, Malformed
+from mediation.network.accounts import Role
+from mediation.privacy import Personal, Purpose, Sealed, sealed_values
+from mediation.store import Recorded
+from projections.base import reading
+
+router = APIRouter()
+ONE = "/cases/{case_id}"
+
+Opened = Mapping[Sealed, str | None]
+
+
+class CaseFilter(BaseModel):
+    """Which cases are listed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    phase: Phase | None = None
+    level: str | None = None
+    body_id: str | None = None
+    limit: Annotated[int, Field(ge=1, le=100)] = 50
+    cursor: str | None = None
+
+
+class CaseQuestion(BaseModel):
+    """How one case is shown: at which version, and whether personal data in clear."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: Annotated[int, Field(ge=1, le=2**53)] | None = None
+    personal: Annotated[str, Field(pattern="^(masked|clear)$")] = "masked"
+    reason: Annotated[str, Field(pattern="^[a-z][a-z0-9-]{0,63}$")] | None = None
+
+
+@router.get("/cases")
+@marked("cases.list", audited=False, answer=answers.CasePage)
+def list_cases(request: Request, asked_for: Annotated[CaseFilter, Query()]) -> Response:
+    """List the cases in scope, those received last first."""
+    asked = asking(request)
+    engine = asked.engine
+    require_known(engine.mediation, asked_for.level, asked_for.body_id)
+    caught_up(asked, engine.followers[engine.case_file.name])
+    bound = {
+        "route": "GET /cases",
+        "actor": asked.actor_id,
+        **asked_for.model_dump(exclude={"limit", "cursor"}),
+    }
+    after = None
+    if asked_for.cursor is not None:
+        day, case_id = engine.cursors.read(asked_for.cursor, bound)
+        after = (date.fromisoformat(day), UUID(case_id))
+    with reading(engine.read_engine) as connection:
+        page = engine.case_file.page(
+            connection,
+            engine.mediation.scope_of(asked.actor_id),
+            phase=asked_for.phase.value if asked_for.phase else None,
+            level=asked_for.level,
+            body_id=asked_for.body_id,
+            limit=asked_for.limit,
+            after=after,
+        )
+    following = page.next_key
+    return told(
+        answers.CasePage(
+            items=page.items,
+            next=engine.cursors.issue([str(it) for it in following], bound) if following else None,
+            as_of_position=page.as_of_position,
+            parked=page.parked,
+        ),
+        position=page.as_of_position,
+    )
+
+
+def require_known(mediation: Mediation, level: str | None, body_id: str | None) -> None:
+    """Refuse a filter by a level or a body that there is not.
+
+    Raises:
+        Malformed: no ladder has the level.
+        NotFound: the district has no such body.
+    """
+    if level is not None and not any(it.has_level(level) for it in mediation.ladders.values()):
+        raise Malformed(
+            zh="没有这一层级，请从现行层级规则中选择。",
+            en="There is no such level; choose one of the ladder's.",
+            faults=(FieldFault("/query/level", "unknown-code"),),
+        )
+    if body_id is not None:
+        mediation.network().body(body_id)
+
+
+@router.get(ONE)
+@marked("cases.read", audited=True, answer=CaseShown | CaseToReceive | CaseHandedOver)
+def read_case(
+    request: Request, case_id: UUID, asked_for: Annotated[CaseQuestion, Query()]
+) -> Response:
+    """Show a case as it stands or stood, personal data masked unless asked for in clear."""
+    asked = asking(request)
+    mediation, route = asked.engine.mediation, "GET /cases/{case_id}"
+    opened: Opened | None = None
+    if asked_for.personal == "clear":
+        _, opened = mediation.open_case(
+            case_id, actor_id=asked.actor_id, route=route, reason=asked_for.reason
+        )
+    case, seen = mediation.case(
+        case_id, actor_id=asked.actor_id, route=route, version=asked_for.version
+    )
+    if seen is Visibility.FORMER:
+        return told(_handed_over(case), position=asked.head)
+    if seen is Visibility.RECEIVER:
+        if asked_for.version is not None:
+            case, _ = mediation.case(case_id, actor_id=asked.actor_id, route=route)
+        return told(_to_receive(case), position=asked.head, version=case.version)
+    texts = None
+    if opened is not None:
+        events = mediation.history(case_id, actor_id=asked.actor_id, route=route)
+        texts = _texts(events[: case.version], opened)
+    return told(
+        case_shown(case, mediation, opened, texts), position=asked.head, version=case.version
+    )
+
+
+def case_shown(
+    case: CaseState,
+    mediation: Mediation,
+    opened: Opened | None = None,
+    texts: tuple[answers.TextShown, ...] | None = None,
+) -> CaseShown:
+    """Show a whole case; without `opened` everything personal is masked."""
+    phase = case.phase.value if case.phase else ""
+    return CaseShown(
+        case_id=case.case_id or UUID(int=0),
+        visibility=Visibility.FULL,
+        version=case.version,
+        case_number=case.case_number,
+        matter_kind=case.matter_kind,
+        matter_kind_label=label("matter_kinds", case.matter_kind),
+        entry=case.entry,
+        channel=case.channel,
+        phase=phase,
+        phase_label=label("phases", phase),
+        level=case.level,
+        level_label=mediation.ladders[case.ladder_ref].level(case.level).label,
+        branch=case.branch,
+        custody_body_id=case.custody_body_id,
+        risk=case.risk,
+        risk_label=label("risks", case.risk),
+        flags=tuple(sorted(case.flags)),
+        cause=case.cause,
+        cause_label=label("causes", case.cause),
+        received_at=case.received_at,
+        filed_by_id=case.filed_by_id,
+        ladder_ref=case.ladder_ref,
+        workers=case.workers,
+        claimed_fen=case.claimed_fen,
+        acceptance_no=case.acceptance_no,
+        acceptance_open=case.acceptance_open,
+        outcome=case.outcome.value if case.outcome else None,
+        mediator_ids=case.mediator_ids,
+        lead_mediator_id=case.lead_mediator_id,
+        sessions_here=case.sessions_here,
+        applicants=tuple(_party(case, party, opened) for party in case.applicants),
+        respondents=tuple(_party(case, party, opened) for party in case.respondents),
+        lines=case.lines,
+        payments=case.payments,
+        move=case.move,
+        sheets=_sheets(case),
+        former=case.former,
+        irregularities=case.irregularities,
+        due=_open_dates(case),
+        texts=texts,
+    )
+
+
+def _party(case: CaseState, party: Party, opened: Opened | None) -> answers.PartyShown:
+    def shown(value: Sealed | None) -> str | None:
+        if value is None:
+            return None
+        return MASK if opened is None else opened.get(value, MASK)
+
+    answer = case.consents.get(party.party_id)
+    return answers.PartyShown(
+        party_id=party.party_id,
+        side=party.side.value,
+        role=party.role,
+        party_kind=party.party_kind,
+        provisional=party.provisional,
+        company_name=party.company_name,
+        credit_code=party.credit_code,
+        name=shown(party.name),
+        id_number=shown(party.id_number),
+        phone=shown(party.phone),
+        address=shown(party.address),
+        consent=answer.value if answer else None,
+    )
+
+
+def _sheets(case: CaseState) -> tuple[Sheet, ...]:
+    """Give each party's latest sheet to the body that the pending move waits for."""
+    if case.receiver_body_id is None:
+        return ()
+    found = (case.sheet_of(party.party_id, case.receiver_body_id) for party in case.parties)
+    return tuple(sheet for sheet in found if sheet is not None)
+
+
+def _texts(events: list[Recorded], opened: Opened) -> tuple[answers.TextShown, ...]:
+    return tuple(
+        answers.TextShown(
+            version=recorded.originator_version,
+            topic=recorded.topic,
+            field=path,
+            text=opened.get(sealed, MASK),
+        )
+        for recorded in events
+        for path, sealed in sealed_values(kernel.decode(recorded.topic, recorded.state))
+        if sealed.purpose is Purpose.FREE_TEXT
+    )
+
+
+def _to_receive(case: CaseState) -> CaseToReceive:
+    move = case.move
+    if move is None or case.case_id is None:
+        msg = "only the body that a pending move waits for is shown its summary"
+        raise AssertionError(msg)
+    return CaseToReceive(
+        case_id=case.case_id,
+        visibility=Visibility.RECEIVER,
+        version=case.version,
+        case_number=case.case_number,
+        level=case.level,
+        risk=case.risk,
+        cause=case.cause,
+        cause_label=label("causes", case.cause),
+        workers=case.workers,
+        move_kind=move.kind.value,
+        move_label=label("move_kinds", move.kind.value),
+        ground=move.ground,
+        ground_label=label("grounds", move.ground),
+        from_body_id=case.custody_body_id,
+        days_left=move.days_left,
+        answer_due=due_shown(move.answer_due) if move.answer_due else None,
+    )
+
+
+def _handed_over(case: CaseState) -> CaseHandedOver:
+    return CaseHandedOver(
+        case_id=case.case_id or UUID(int=0),
+        visibility=Visibility.FORMER,
+        case_number=case.case_number,
+        level=case.level,
+        phase=case.phase.value if case.phase else "",
+        outcome=case.outcome.value if case.outcome else None,
+    )
+
+
+@router.get(f"{ONE}/history")
+@marked("cases.history", audited=True, answer=answers.History)
+def read_history(request: Request, case_id: UUID) -> Response:
+    """Show every event of a case that the viewer may read, nothing personal in clear."""
+    asked = asking(request)
+    mediation, route = asked.engine.mediation, "GET /cases/{case_id}/history"
+    events = mediation.history(case_id, actor_id=asked.actor_id, route=route)
+    _, seen = mediation.case(case_id, actor_id=asked.actor_id, route=route)
+    history = answers.History(
+        case_id=case_id, visibility=seen, items=tuple(history_item(recorded) for recorded in events)
+    )
+    return told(history, position=asked.head)
+
+
+_TOLD_APART = frozenset(kernel.ENVELOPE) | {"phase", "due", "due_ended", "irregularities"}
+
+
+def history_item(recorded: Recorded) -> answers.HistoryItem:
+    """Show one event of a case; what is sealed in it stays so."""
+    event: Any = kernel.decode(recorded.topic, recorded.state)
+    fields = {
+        name: _unsealed(value)
+        for name, value in msgspec.to_builtins(event).items()
+        if name not in _TOLD_APART
+    }
+    return answers.HistoryItem(
+        position=recorded.position,
+        version=recorded.originator_version,
+        topic=recorded.topic,
+        label=label("events", recorded.topic.partition("/")[0]),
+        occurred_at=event.occurred_at,
+        recorded_at=recorded.recorded_at,
+        decided_at=event.decided_at,
+        actor_id=event.actor_id,
+        role=event.role,
+        role_label=label("roles", event.role),
+        body_id=event.body_id,
+        phase=event.phase.value,
+        reason_code=event.reason_code,
+        legal_basis=event.legal_basis,
+        irregularities=tuple(
+            answers.Irregular(code, _label_or_code("irregularities", code))
+            for code in getattr(event, "irregularities", ())
+        ),
+        due=tuple(due_shown(due) for due in event.due),
+        due_ended=event.due_ended,
+        fields=fields,
+    )
+
+
+_SEALED = frozenset(Sealed.__struct_encode_fields__)
+
+
+def _unsealed(value: Any) -> Any:
+    if isinstance(value, dict):
+        if value.keys() == _SEALED:
+            return {"sealed": True}
+        return {name: _unsealed(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_unsealed(item) for item in value]
+    return value
+
+
+def _label_or_code(table: str, code: str) -> Label:
+    return label(table, code) if is_code(table, code) else Label(code, code)
+
+
+def due_shown(due: DueDate) -> DueShown:
+    """Give a due date with its explanation in both languages."""
+    return DueShown(**msgspec.structs.asdict(due), explain=Label(**explain(due)))
+
+
+def _open_dates(case: CaseState) -> tuple[DueShown, ...]:
+    return tuple(
+        due_shown(due) for due in sorted(case.due.values(), key=lambda it: (it.due_on, it.code))
+    )
+
+
+@router.get(f"{ONE}/deadlines")
+@marked("cases.deadlines", audited=True, answer=answers.Deadlines)
+def read_deadlines(request: Request, case_id: UUID) -> Response:
+    """Show the open due dates of a case; to the receiver of a move, that of his answer."""
+    asked = asking(request)
+    case, seen = asked.engine.mediation.case(
+        case_id, actor_id=asked.actor_id, route="GET /cases/{case_id}/deadlines"
+    )
+    items: tuple[DueShown, ...] = ()
+    if seen is Visibility.FULL:
+        items = _open_dates(case)
+    elif seen is Visibility.RECEIVER and case.move is not None and case.move.answer_due:
+        items = (due_shown(case.move.answer_due),)
+    return told(answers.Deadlines(case_id=case_id, items=items), position=asked.head)
+
+
+@router.get(f"{ONE}/actions")
+@marked("cases.actions", audited=True, answer=answers.Actions)
+def read_actions(request: Request, case_id: UUID) -> Response:
+    """Show every action: allowed or why not, who may, and what has to be filled in."""
+    asked = asking(request)
+    case, seen = asked.engine.mediation.case(
+        case_id, actor_id=asked.actor_id, route="GET /cases/{case_id}/actions"
+    )
+    # What is possible tells how the case stands; that is no business of a body that gave it away.
+    if seen is Visibility.FORMER:
+        shown = answers.Actions(case_id=case_id, version=0, items=())
+        return told(shown, position=asked.head)
+    items = _actions(asked, case_id)
+    return told(
+        answers.Actions(case_id=case_id, version=case.version, items=items),
+        position=asked.head,
+        version=case.version,
+    )
+
+
+def _actions(asked: Asking, case_id: UUID) -> tuple[answers.Action, ...]:
+    found = asked.engine.mediation.actions(
+        case_id, actor_id=asked.actor_id, route="GET /cases/{case_id}/actions"
+    )
+    known = kernel.commands()
+    return tuple(
+        answers.Action(
+            command=name,
+            label=label("commands", known[name].command_type.__name__),
+            allowed=not refusals,
+            refusals=refusals,
+            who=_who(name, roles),
+            mine=is_mine,
+            fields=form_of(known[name].command_type),
+        )
+        for name, (refusals, roles, is_mine) in found.items()
+    )
+
+
+def _who(name: str, roles: tuple[Role, ...]) -> tuple[answers.Who, ...]:
+    row = authority.TABLE[name]
+    return tuple(
+        answers.Who(
+            role=role.value,
+            label=label("roles", role),
+            condition=Label(row[role].zh, row[role].en),
+        )
+        for role in roles
+    )
+
+
+def personal_schema(kind: type) -> dict[str, Any]:
+    """Describe `Personal` to JSON Schema: a text, which is sealed before it is stored."""
+    if kind is Personal:
+        return {"type": "string", "minLength": 1, "maxLength": 4000, "x-personal": True}
+    raise NotImplementedError
+
+
+@cache
+def form_of(command_type: type[kernel.Command]) -> dict[str, Any]:
+    """Give the JSON Schema of a command's body."""
+    schema = msgspec.json.schema(command_type, schema_hook=personal_schema)
+    definitions = schema.pop("$defs")
+    form: dict[str, Any] = definitions.pop(command_type.__name__)
+    return {**form, "$defs": definitions} if definitions else form

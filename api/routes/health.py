@@ -1,0 +1,92 @@
+"""Whether the process lives, whether it can answer, and plain figures; nothing about any case."""
+
+from __future__ import annotations
+
+import msgspec
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import answers
+from api.bootstrap import Engine
+from api.security import marked
+
+router = APIRouter()
+
+_OK, _UNAVAILABLE = 200, 503
+
+
+def _state(engine: Engine) -> answers.Ready:
+    head = engine.log.head().position
+    followers = {}
+    for name, follower in engine.followers.items():
+        position = follower.position
+        followers[name] = answers.FollowerShown(
+            position=position, lag=max(0, head - position), failed=engine.failed.get(name)
+        )
+    status = "failed" if engine.failed else "ready"
+    return answers.Ready(status=status, position=head, followers=followers)
+
+
+def _state_or_none(engine: Engine) -> answers.Ready | None:
+    try:
+        return _state(engine)
+    except Exception:  # noqa: BLE001 - asked to find out: whatever fails, the answer is "not ready"
+        return None
+
+
+@router.get("/livez")
+@marked("health.live", audited=False, answer=answers.Alive, public=True)
+def live(request: Request) -> Response:
+    """Say that the process runs; while the log answers, also how far it goes."""
+    state = _state_or_none(request.app.state.engine)
+    headers = {} if state is None else {"position": str(state.position)}
+    return Response(
+        msgspec.json.encode(answers.Alive("alive")), media_type="application/json", headers=headers
+    )
+
+
+@router.get("/readyz")
+@marked("health.ready", audited=False, answer=answers.Ready, public=True)
+def ready(request: Request) -> Response:
+    """Say whether the process can answer: 503 while log or read models do not."""
+    state = _state_or_none(request.app.state.engine)
+    if state is None:
+        state = answers.Ready(status="no-database", position=0, followers={})
+    return Response(
+        msgspec.json.encode(state),
+        status_code=_OK if state.status == "ready" else _UNAVAILABLE,
+        media_type="application/json",
+        headers={"position": str(state.position)},
+    )
+
+
+@router.get("/metrics")
+@marked("health.metrics", audited=False, answer=str, public=True)
+def metrics(request: Request) -> Response:
+    """Give the figures in the text form of Prometheus."""
+    state = _state(request.app.state.engine)
+    lines = [
+        "# HELP mediation_log_position Position of the last event.",
+        "# TYPE mediation_log_position counter",
+        f"mediation_log_position {state.position}",
+        "# HELP mediation_follower_position Position a follower has come to.",
+        "# TYPE mediation_follower_position counter",
+        *(
+            f'mediation_follower_position{{follower="{name}"}} {it.position}'
+            for name, it in state.followers.items()
+        ),
+        "# HELP mediation_follower_lag Events a follower is behind the log.",
+        "# TYPE mediation_follower_lag gauge",
+        *(
+            f'mediation_follower_lag{{follower="{name}"}} {it.lag}'
+            for name, it in state.followers.items()
+        ),
+        "# HELP mediation_follower_failed Whether a follower has stopped on a fault.",
+        "# TYPE mediation_follower_failed gauge",
+        *(
+            f'mediation_follower_failed{{follower="{name}"}} {int(it.failed is not None)}'
+            for name, it in state.followers.items()
+        ),
+    ]
+    return Response("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")

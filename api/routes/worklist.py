@@ -1,0 +1,121 @@
+"""The worklist over HTTP: one lane page by page, and how much lies in each; no row is made here."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import answers
+from api.routes.asking import asking, caught_up, told
+from api.routes.cases import require_known
+from api.security import marked
+from mediation.calendar import day_of
+from mediation.codes import label
+from projections.base import reading
+
+router = APIRouter()
+
+
+class LaneFilter(BaseModel):
+    """Which rows of the worklist are listed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    lane: str | None = None
+    level: str | None = None
+    body_id: str | None = None
+    assigned_to: UUID | None = None
+    limit: Annotated[int, Field(ge=1, le=100)] = 50
+    cursor: str | None = None
+
+
+class CountFilter(BaseModel):
+    """Whose lanes are counted."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    body_id: str | None = None
+
+
+@router.get("/worklist")
+@marked("worklist.read", audited=False, answer=answers.LanePage)
+def read_worklist(request: Request, asked_for: Annotated[LaneFilter, Query()]) -> Response:
+    """List one lane, what is due first first; without a lane every open case at hand."""
+    asked = asking(request)
+    engine = asked.engine
+    require_known(engine.mediation, asked_for.level, asked_for.body_id)
+    caught_up(asked, engine.followers[engine.worklist.name])
+    today = day_of(engine.clock())
+    # A lane of a date is another list tomorrow: a cursor does not lead from one into the other.
+    bound = {
+        "route": "GET /worklist",
+        "actor": asked.actor_id,
+        "today": today,
+        **asked_for.model_dump(exclude={"limit", "cursor"}),
+    }
+    after = None
+    if asked_for.cursor is not None:
+        day, case_id, lane = engine.cursors.read(asked_for.cursor, bound)
+        after = (date.fromisoformat(day), UUID(case_id), lane)
+    with reading(engine.read_engine) as connection:
+        page = engine.worklist.lane(
+            connection,
+            engine.mediation.scope_of(asked.actor_id),
+            asked_for.lane,
+            today=today,
+            level=asked_for.level,
+            body_id=asked_for.body_id,
+            assigned_to=asked_for.assigned_to,
+            limit=asked_for.limit,
+            after=after,
+        )
+    following = page.next_key
+    return told(
+        answers.LanePage(
+            items=page.items,
+            next=engine.cursors.issue([str(it) for it in following], bound) if following else None,
+            as_of_position=page.as_of_position,
+            parked=page.parked,
+        ),
+        position=page.as_of_position,
+    )
+
+
+@router.get("/worklist/lanes")
+@marked("worklist.count", audited=False, answer=answers.LaneCounts)
+def count_lanes(request: Request, asked_for: Annotated[CountFilter, Query()]) -> Response:
+    """Count every lane in scope by level, in the order of the office."""
+    asked = asking(request)
+    engine = asked.engine
+    require_known(engine.mediation, None, asked_for.body_id)
+    caught_up(asked, engine.followers[engine.worklist.name])
+    with reading(engine.read_engine) as connection:
+        counted = engine.worklist.counts(
+            connection,
+            engine.mediation.scope_of(asked.actor_id),
+            today=day_of(engine.clock()),
+            body_id=asked_for.body_id,
+        )
+    return told(
+        answers.LaneCounts(
+            lanes=tuple(
+                answers.LaneCount(
+                    lane=lane,
+                    label=label("lanes", lane),
+                    count=sum(by_level.values()),
+                    by_level=by_level,
+                )
+                for lane, by_level in counted.lanes.items()
+            ),
+            at_hand=counted.at_hand,
+            as_of_position=counted.as_of_position,
+            parked=counted.parked,
+        ),
+        position=counted.as_of_position,
+    )
