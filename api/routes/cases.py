@@ -58,6 +58,14 @@ class CaseQuestion(BaseModel):
     reason: Annotated[str, Field(pattern="^[a-z][a-z0-9-]{0,63}$")] | None = None
 
 
+class VersionQuestion(BaseModel):
+    """At which version history or due dates are shown."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: Annotated[int, Field(ge=1, le=2**53)] | None = None
+
+
 @router.get("/cases")
 @marked("cases.list", audited=False, answer=answers.CasePage)
 def list_cases(request: Request, asked_for: Annotated[CaseFilter, Query()]) -> Response:
@@ -280,12 +288,17 @@ def _handed_over(case: CaseState) -> CaseHandedOver:
 
 @router.get(f"{ONE}/history")
 @marked("cases.history", audited=True, answer=answers.History)
-def read_history(request: Request, case_id: UUID) -> Response:
-    """Show every event of a case that the viewer may read, nothing personal in clear."""
+def read_history(
+    request: Request, case_id: UUID, asked_for: Annotated[VersionQuestion, Query()]
+) -> Response:
+    """Show the events of a case that the viewer may read, nothing personal in clear."""
     asked = asking(request)
     mediation, route = asked.engine.mediation, "GET /cases/{case_id}/history"
     events = mediation.history(case_id, actor_id=asked.actor_id, route=route)
-    _, seen = mediation.case(case_id, actor_id=asked.actor_id, route=route)
+    _, seen = mediation.case(
+        case_id, actor_id=asked.actor_id, route=route, version=asked_for.version
+    )
+    events = events[: asked_for.version]
     history = answers.History(
         case_id=case_id, visibility=seen, items=tuple(history_item(recorded) for recorded in events)
     )
@@ -358,11 +371,16 @@ def _open_dates(case: CaseState) -> tuple[DueShown, ...]:
 
 @router.get(f"{ONE}/deadlines")
 @marked("cases.deadlines", audited=True, answer=answers.Deadlines)
-def read_deadlines(request: Request, case_id: UUID) -> Response:
+def read_deadlines(
+    request: Request, case_id: UUID, asked_for: Annotated[VersionQuestion, Query()]
+) -> Response:
     """Show the open due dates of a case; to the receiver of a move, that of his answer."""
     asked = asking(request)
     case, seen = asked.engine.mediation.case(
-        case_id, actor_id=asked.actor_id, route="GET /cases/{case_id}/deadlines"
+        case_id,
+        actor_id=asked.actor_id,
+        route="GET /cases/{case_id}/deadlines",
+        version=asked_for.version,
     )
     items: tuple[DueShown, ...] = ()
     if seen is Visibility.FULL:

@@ -119,6 +119,22 @@ def test_a_former_body_cannot_count_what_happens_later(office: Office) -> None:
     assert answers == {403}
 
 
+def test_history_and_due_dates_are_shown_as_of_a_version(office: Office) -> None:
+    """A question that is not understood is refused, never answered as if it had not been asked."""
+    lead = office.person("lead", EAST)
+    case = lead.register(**wage_claim(100))
+    lead.do(case, "refuse-case", reason_code="wrong-place")
+
+    def asked(path: str) -> list[str]:
+        items = lead.client.get(f"/cases/{case}/{path}").json()["items"]
+        return [item.get("topic", item.get("code")) for item in items]
+
+    assert asked("history?version=1") == ["case.registered/1"]
+    assert "D02" in asked("deadlines?version=1")
+    assert asked("deadlines") == ["D05"]
+    assert lead.client.get(f"/cases/{case}/history?at=yesterday").status_code == 422
+
+
 def test_a_receiver_is_told_only_what_he_may_answer(office: Office) -> None:
     """Refused actions would tell him how the case stands."""
     _, case = _handed_over(office)
