@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import sleep
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -85,9 +86,12 @@ class Person:
     def lane(self, lane: str, **query: Any) -> list[dict[str, Any]]:
         """Read one lane of the worklist, not older than what was written last."""
         written = {"Min-Position": self.office.position} if self.office.position else {}
-        answer = _accepted(
-            self.client.get("/worklist", params={"lane": lane, **query}, headers=written)
-        )
+        for _ in range(5):
+            response = self.client.get("/worklist", params={"lane": lane, **query}, headers=written)
+            if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+            sleep(float(response.headers["Retry-After"]))
+        answer = _accepted(response)
         items: list[dict[str, Any]] = answer["items"]
         return items
 
