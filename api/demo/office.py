@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from time import sleep
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,6 +17,7 @@ from mediation.errors import MediationError, Sentence
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 MINUTES_PER_STEP = 5
+_PATIENCE = 10
 
 
 class DemoFailed(MediationError):
@@ -92,13 +94,18 @@ class Office:
         headers: dict[str, str] | None = None,
     ) -> Any:
         bearer = next(iter(self.tokens.values())) if actor is None else self.tokens[actor]
-        response = self._http.request(
-            method,
-            path,
-            json=body,
-            params=query,
-            headers={**(headers or {}), "Authorization": f"Bearer {bearer}"},
-        )
+        for _ in range(_PATIENCE):
+            response = self._http.request(
+                method,
+                path,
+                json=body,
+                params=query,
+                headers={**(headers or {}), "Authorization": f"Bearer {bearer}"},
+            )
+            if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+            # Repeated with the same key, nothing happens twice.
+            sleep(float(response.headers.get("Retry-After", "1")))
         if response.is_error:
             is_problem = "json" in response.headers.get("content-type", "")
             problem = response.json() if is_problem else {}
