@@ -16,8 +16,8 @@ import msgspec
 
 from mediation.calendar.working_days import SHANGHAI, Calendar, day_of
 
-Unit = Literal["wd", "cd", "ch"]
-"""工作日 working days · 自然日 calendar days · 时钟时 clock hours."""
+Unit = Literal["wd", "cd", "ch", "mo"]
+"""工作日 working days · 自然日 calendar days · 时钟时 clock hours · 月 months."""
 
 PROPOSAL: Final = "proposal"
 """Stands where an article would: an internal limit that no law sets."""
@@ -64,6 +64,9 @@ class DueDate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         calendar: ref of the calendar used.
         rolled_days: calendar days between the two dates.
         provisional: the holidays that matter were not yet published.
+        past_when_decided: 补录时已过期: the legal last day was over when the event was typed in.
+        subject: what among several of its kind the date is about (a proceeding, a report, a day
+            of payment); None where a case has only one such date.
     """
 
     code: str
@@ -77,6 +80,13 @@ class DueDate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     calendar: str
     rolled_days: int
     provisional: bool
+    past_when_decided: bool = False
+    subject: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Name the date within its case: the code, and what it is about if there are several."""
+        return self.code if self.subject is None else f"{self.code}:{self.subject}"
 
 
 LAWS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
@@ -275,6 +285,8 @@ def due(  # noqa: PLR0913 (keywords only: each is one reason the date depends on
     length: int | None = None,
     unit: Unit | None = None,
     no_later_than: date | None = None,
+    decided_on: date | None = None,
+    subject: str | None = None,
 ) -> DueDate:
     """Compute a due date; the start day, or for clock hours nothing, is left uncounted (L-CPC 85).
 
@@ -287,6 +299,8 @@ def due(  # noqa: PLR0913 (keywords only: each is one reason the date depends on
         unit: what to count, where the ladder says otherwise than the catalogue.
         no_later_than: neither date passes this day (for D13: the `due_on` of D02). With it, and
             with no length at all, the due date is this day itself: the rest of the term.
+        decided_on: the Shanghai date of the decision, if dates already past are to be marked.
+        subject: what the date is about, where a case can have several of its kind.
 
     Raises:
         KeyError: the catalogue has no such code.
@@ -338,6 +352,8 @@ def due(  # noqa: PLR0913 (keywords only: each is one reason the date depends on
         calendar=calendar.ref,
         rolled_days=(rolled_on - due_on).days,
         provisional=not is_settled,
+        past_when_decided=decided_on is not None and rolled_on < decided_on,
+        subject=subject,
     )
 
 
