@@ -47,6 +47,7 @@ check: .venv/.dev ## Check style, types, layers, locks and documents
 	@$(BIN)/python -m scripts.check_size
 	@$(BIN)/python -m scripts.check_locks
 	@$(BIN)/python -m scripts.check_docs
+	@$(BIN)/python -m scripts.reference
 	@$(BIN)/python -m api.openapi
 
 fix: .venv/.dev ## Mend what can be mended by itself
@@ -56,9 +57,10 @@ fix: .venv/.dev ## Mend what can be mended by itself
 bench: .venv/.dev ## Measure, and report figures (ARGS goes to the benchmarks)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-docs: .venv/.dev ## Hold the documents to the code
+docs: .venv/.dev ## Write docs/reference from the code, and check the documents
+	@$(BIN)/python -m api.openapi --write
+	@$(BIN)/python -m scripts.reference --write
 	@$(BIN)/python -m scripts.check_docs
-	@$(BIN)/python -m api.openapi
 
 lock: $(UV) ## Compile the locks after a change of requirements (ARGS=--upgrade: to the newest)
 	@$(COMPILE) pyproject.toml --group build --output-file requirements/run.lock $(ARGS)

@@ -9,7 +9,16 @@ from uuid import UUID
 import msgspec
 
 from mediation.authority import Visibility
-from mediation.case.state import ClaimLine, FormerCustody, Irregularity, Payment, PendingMove, Sheet
+from mediation.case.values import (
+    ClaimLine,
+    Draft,
+    FormerCustody,
+    Payment,
+    PendingMove,
+    Proceeding,
+    Sheet,
+    UrgentReport,
+)
 from mediation.codes import Label
 from mediation.errors import Refusal
 from mediation.store.access import AccessRecord
@@ -53,6 +62,8 @@ class DueShown(msgspec.Struct, frozen=True, kw_only=True):
     calendar: str
     rolled_days: int
     provisional: bool
+    past_when_decided: bool
+    subject: str | None
     explain: Label
 
 
@@ -68,7 +79,8 @@ class TextShown(msgspec.Struct, frozen=True, kw_only=True):
 class CaseShown(msgspec.Struct, frozen=True, kw_only=True):
     """A case as its body sees it. Money is in fen; `texts` stand only in an answer in clear.
 
-    `sheets` are the parties' latest ones to the body that the pending move waits for.
+    `sheets` are the parties' latest ones to the body that the pending move waits for; `draft` is
+    the version of the agreement that waits to be checked, signed and sealed.
     """
 
     case_id: UUID
@@ -78,7 +90,7 @@ class CaseShown(msgspec.Struct, frozen=True, kw_only=True):
     matter_kind: str
     matter_kind_label: Label
     entry: str
-    channel: str
+    channel: str | None
     phase: str
     phase_label: Label
     level: str
@@ -108,7 +120,14 @@ class CaseShown(msgspec.Struct, frozen=True, kw_only=True):
     move: PendingMove | None
     sheets: tuple[Sheet, ...]
     former: tuple[FormerCustody, ...]
-    irregularities: tuple[Irregularity, ...]
+    irregularities: tuple[IrregularShown, ...]
+    draft: Draft | None
+    term_lapsed: bool
+    demand_answer: str | None
+    is_fed_back: bool
+    counsel_ids: tuple[UUID, ...]
+    proceedings: tuple[Proceeding, ...]
+    reports: tuple[UrgentReport, ...]
     due: tuple[DueShown, ...]
     texts: tuple[TextShown, ...] | None = None
 
@@ -149,9 +168,11 @@ class CaseHandedOver(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HistoryItem(msgspec.Struct, frozen=True, kw_only=True):
-    """One event: `due` are the dates that start with it, `due_ended` the codes of those that end.
+    """One event: `due` are the dates that start with it, `due_ended` the keys of those that end.
 
-    In `fields`, a sealed value shows as `{"sealed": true}`.
+    `late_days` counts the days between the fact and its entry (补录), `approved_by_ids` are those
+    who approved it. In `fields`, a sealed value shows as `{"sealed": true}`. Who registered a case
+    is null for viewers who may not know it.
     """
 
     position: int
@@ -161,9 +182,9 @@ class HistoryItem(msgspec.Struct, frozen=True, kw_only=True):
     occurred_at: datetime
     recorded_at: datetime
     decided_at: datetime
-    actor_id: UUID
-    role: str
-    role_label: Label
+    actor_id: UUID | None
+    role: str | None
+    role_label: Label | None
     body_id: str | None
     phase: str
     reason_code: str | None
@@ -171,6 +192,8 @@ class HistoryItem(msgspec.Struct, frozen=True, kw_only=True):
     irregularities: tuple[Irregular, ...]
     due: tuple[DueShown, ...]
     due_ended: tuple[str, ...]
+    approved_by_ids: tuple[UUID, ...]
+    late_days: int
     fields: dict[str, Any]
 
 
@@ -179,6 +202,22 @@ class Irregular(msgspec.Struct, frozen=True):
 
     code: str
     label: Label
+
+
+class IrregularShown(msgspec.Struct, frozen=True):
+    """A flaw that waits to be cured: of which event, its code and what it means."""
+
+    event_id: UUID
+    code: str
+    label: Label
+
+
+class CodeTables(msgspec.Struct, frozen=True, kw_only=True):
+    """Every code and its label, by table, as version `ref` has them; `digest` is of its file."""
+
+    ref: str
+    digest: str
+    tables: dict[str, dict[str, Label]]
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
@@ -234,9 +273,134 @@ class CasePage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LanePage(msgspec.Struct, frozen=True, kw_only=True):
-    """One lane, what is due first first; `next` goes on, null at the end."""
+    """One lane, what is due first first; `next` goes on, null at the end.
+
+    `lane` of an item says in which row it was found: in the lanes of dates also `open`, the row of
+    a case with its next date, and `dated`, that of a date which outlives the case.
+    """
 
     items: list[dict[str, Any]]
+    next: str | None
+    as_of_position: int
+    parked: int
+
+
+class LaneMine(msgspec.Struct, frozen=True, kw_only=True):
+    """How many rows lie in a lane for the asking account."""
+
+    lane: str
+    label: Label
+    count: int
+
+
+class DayItem(msgspec.Struct, frozen=True, kw_only=True):
+    """What one body has to do about one case.
+
+    `why` is what hurries most: `overdue`, `breached` (a payment is late), `due-today`, else the
+    first lane in the order of the office that the case lies in, or `open`; `lanes` are all of them.
+    Dates are of what `why` is about, `term_on` is the last safe day of the statutory term; both
+    days and `due_at` (where hours count) may be null. In an item of another body than the one that
+    has the case `from_body_id` is the latter. Of a coming case all from `matter_kind` on is null.
+    `term_lapsed`: 期限已届满，须延期或者终止并告知当事人 (the term is over: extend it by the word
+    of everybody, or end the mediation, and tell the parties).
+    """
+
+    case_id: UUID
+    case_number: str
+    why: str
+    lanes: tuple[str, ...]
+    body_id: str
+    level: str
+    risk: str
+    headcount: int
+    due_on: date | None
+    rolled_on: date | None
+    due_at: datetime | None
+    due_code: str | None
+    pending_kind: str | None
+    from_body_id: str | None
+    from_level: str | None
+    matter_kind: str | None = None
+    phase: str | None = None
+    cause: str | None = None
+    claimed_fen: int | None = None
+    received_on: date | None = None
+    pay_from: date | None = None
+    term_on: date | None = None
+    term_lapsed: bool | None = None
+    assigned_ids: tuple[UUID, ...] | None = None
+
+
+class MyDay(msgspec.Struct, frozen=True, kw_only=True):
+    """What the asking account has to do itself, in the order of the day, for one screen.
+
+    To a mediator belong the cases he is assigned to; to a lead, clerk or coordinator all work of
+    his own body, and what comes to it. Each case stands there once: first what is late, then what
+    falls due today, then what comes in, then lane by lane, within each by date. `on` is the day,
+    `at_hand` counts his open cases, `lanes` the rows in every lane; `next` goes on, null at the
+    end. Files to be archived come last, however late they are.
+    """
+
+    account_id: UUID
+    on: date
+    at_hand: int
+    lanes: tuple[LaneMine, ...]
+    items: tuple[DayItem, ...]
+    next: str | None
+    as_of_position: int
+    parked: int
+
+
+class DeadlineShown(msgspec.Struct, frozen=True, kw_only=True):
+    """An open date of a case and the body that has to keep it.
+
+    `level` is that of the case; of an answer to a move (D12) that of the body asked, and
+    `matter_kind` is null.
+    """
+
+    case_id: UUID
+    case_number: str
+    matter_kind: str | None
+    risk: str
+    level: str
+    body_id: str
+    due: DueShown
+
+
+class DeadlinePage(msgspec.Struct, frozen=True, kw_only=True):
+    """Open dates in scope, the earliest first; `next` goes on, null at the end."""
+
+    items: tuple[DeadlineShown, ...]
+    next: str | None
+    as_of_position: int
+    parked: int
+
+
+class NoticeShown(msgspec.Struct, frozen=True, kw_only=True):
+    """A notice to one body that a case of another one was reported up past it.
+
+    It tells how many workers the case concerned then and at which risk, and nobody's name.
+    """
+
+    position: int
+    body_id: str
+    case_number: str
+    from_body_id: str
+    from_level: str
+    to_body_id: str
+    to_level: str
+    risk: str
+    risk_label: Label
+    headcount: int
+    ground: str
+    ground_label: Label
+    asked_at: datetime
+
+
+class NoticePage(msgspec.Struct, frozen=True, kw_only=True):
+    """Notices to the bodies of the asking account, the latest first; `next` goes on."""
+
+    items: tuple[NoticeShown, ...]
     next: str | None
     as_of_position: int
     parked: int
@@ -260,8 +424,27 @@ class LaneCounts(msgspec.Struct, frozen=True, kw_only=True):
     parked: int
 
 
+class CapacityShown(msgspec.Struct, frozen=True, kw_only=True):
+    """What a body may do since `from_on`, and by which law.
+
+    `seal`: it has one of its own; `may_seal`: that seal makes a mediation agreement; `oral_ok`: an
+    oral agreement may be registered here; `single_handed`: one person may be lead and mediator.
+    """
+
+    legal_basis: str
+    seal: bool
+    may_seal: bool
+    oral_ok: bool
+    confirmation_route: str
+    single_handed: bool
+    from_on: date
+
+
 class BodyShown(msgspec.Struct, frozen=True, kw_only=True):
-    """A body with those directly below it; `mediators` counts appointments in force today."""
+    """A body with those directly below it; `mediators` counts appointments in force today.
+
+    `capacity` is what it may do today, and by which law; null if that was never settled.
+    """
 
     body_id: str
     name: Label
@@ -274,6 +457,7 @@ class BodyShown(msgspec.Struct, frozen=True, kw_only=True):
     opened_on: date
     closed_on: date | None
     mediators: int
+    capacity: CapacityShown | None
     children: tuple[BodyShown, ...]
 
 

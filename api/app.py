@@ -17,7 +17,7 @@ from api import commands, errors, openapi
 from api.bootstrap import Engine
 from api.clock import ManualClock
 from api.limits import Edge, Limits
-from api.routes import audit, cases, demo, health, network, worklist
+from api.routes import audit, cases, deadlines, demo, health, imports, network, worklist
 from api.security import marked
 
 TITLE = "Mediation ladder · 劳动争议多级递进调解引擎"
@@ -41,6 +41,7 @@ def describable(*, with_demo: bool = False) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = QUERIES_AT_ONCE
         app.state.commands = anyio.CapacityLimiter(commands.AT_ONCE)
+        app.state.imports = anyio.CapacityLimiter(imports.SHEETS_AT_ONCE)
         yield
 
     app = FastAPI(
@@ -58,7 +59,8 @@ def describable(*, with_demo: bool = False) -> FastAPI:
     errors.install(app)
     # One flat list of routes, so that each can be found and its mark be read.
     app.router.routes.extend(commands.routes())
-    for routes in (cases, worklist, network, health, audit, *([demo] if with_demo else [])):
+    always = (cases, imports, worklist, deadlines, network, health, audit)
+    for routes in (*always, *([demo] if with_demo else [])):
         app.router.routes.extend(routes.router.routes)
 
     @app.get("/openapi.json", include_in_schema=False)

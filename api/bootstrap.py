@@ -21,10 +21,12 @@ from api.clock import ManualClock, system_clock
 from api.cursors import Cursors
 from api.security import Tokens, migrate_tokens
 from api.settings import Settings
+from api.timers import Timers
 from mediation import authority, calendar, codes, kernel, ladder
 from mediation import case as _case  # noqa: F401 - registers every chapter
 from mediation import network as _network  # noqa: F401 - registers every chapter
 from mediation.application import Mediation
+from mediation.approvals import Approvals
 from mediation.case.lifecycle import check_lifecycle
 from mediation.errors import MediationError, Unsafe
 from mediation.store import Log, check_store, migrate, open_engine
@@ -35,6 +37,8 @@ from mediation.store.tables import LOG_HEAD
 from mediation.store.vault import Vault, migrate_vault
 from projections.base import create
 from projections.case_file import CaseFile
+from projections.deadlines import Deadlines
+from projections.notices import Notices
 from projections.runner import Follower
 from projections.worklist import Worklist
 
@@ -42,6 +46,7 @@ DEFAULT_DISTRICT = "local"
 """The district code of a store that is made without naming one."""
 
 _CURSOR_SECRET = "cursors"  # noqa: S105 - the name of the secret, not the secret
+_APPROVAL_SECRET = "approvals"  # noqa: S105 - likewise
 _POOL = {"pool_size": 12, "max_overflow": 28}
 
 _log = structlog.get_logger("mediation.bootstrap")
@@ -75,9 +80,9 @@ def places(settings: Settings) -> Places:
     return Places(url, read, vault or beside, file)
 
 
-def projections() -> tuple[CaseFile, Worklist]:
+def projections() -> tuple[CaseFile, Worklist, Deadlines, Notices]:
     """Make every read model there is; a new one is one line here."""
-    return CaseFile(), Worklist()
+    return CaseFile(), Worklist(), Deadlines(), Notices()
 
 
 class Engine:
@@ -104,21 +109,24 @@ class Engine:
         self.cursors = cursors
         self.clock = clock
         self.read_engine = read_engine
-        self.case_file, self.worklist = projections()
-        self.followers = {
-            it.name: Follower(it, log, read_engine) for it in (self.case_file, self.worklist)
-        }
+        models = projections()
+        self.case_file, self.worklist, self.deadlines, self.notices = models
+        self.followers = {it.name: Follower(it, log, read_engine) for it in models}
+        self.timers = Timers(mediation, self.deadlines, read_engine, clock)
         self.failed: dict[str, str] = {}
         self._closing = closing
         self._stop = Event()
         self._threads: list[Thread] = []
 
     def follow(self) -> None:
-        """Let every read model follow the log, each on a thread of its own, until `close`."""
+        """Follow the log and fire timers, each read model on a thread of its own, until `close`."""
         for name, follower in self.followers.items():
             thread = Thread(target=self._run, args=(name, follower), name=name, daemon=True)
             self._threads.append(thread)
             thread.start()
+        timers = Thread(target=self._run, args=("timers", self.timers), name="timers", daemon=True)
+        self._threads.append(timers)
+        timers.start()
 
     def wait(self) -> None:
         """Return when every follower has ended."""
@@ -129,9 +137,9 @@ class Engine:
         """Ask the followers to end."""
         self._stop.set()
 
-    def _run(self, name: str, follower: Follower) -> None:
+    def _run(self, name: str, worker: Follower | Timers) -> None:
         try:
-            follower.run(self._stop)
+            worker.run(self._stop)
         except Exception as error:  # noqa: BLE001 - the edge of a worker: shown by /readyz, logged
             self.failed[name] = error.code if isinstance(error, MediationError) else "fault"
             _log.error("follower stopped", follower=name, error=type(error).__name__)
@@ -284,6 +292,7 @@ def build(  # noqa: PLR0913 - each is something only the caller knows
             ladder=adopted,
             ladders={**ladders, adopted.ref: adopted},
             calendar=calendar.default(),
+            approvals=Approvals(vault.secret(_APPROVAL_SECRET)),
         )
         return Engine(
             settings=settings,

@@ -176,6 +176,84 @@ def bootstrap(  # noqa: PLR0913 - the fields of the first body, as options
     )
 
 
+@app.command("import")
+def import_cases(  # noqa: PLR0913 - what an import may be given, as options
+    file: str,
+    *,
+    account: Annotated[str, typer.Option(help="Account that imports, by its id.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, and write nothing.")] = False,
+    approvals: Annotated[
+        list[str] | None, typer.Option(help="File of `import-approve`; may be repeated.")
+    ] = None,
+    report: Annotated[str | None, typer.Option(help="CSV file for what became of rows.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import paper cases from a CSV or XLSX file; the same file again records nothing twice."""
+    from pathlib import Path
+
+    from api.importing import desk
+    from api.importing.run import carried_out
+
+    given = desk.approvals_in(Path(it) for it in approvals or ())
+    with _engine(_settings()) as engine:
+        actor_id = _stream(engine, account)
+        cases = desk.cases_of(Path(file), engine.mediation)
+        rows = carried_out(
+            engine.mediation,
+            cases,
+            actor_id=actor_id,
+            approvals=given,
+            is_dry_run=dry_run,
+            route="mediation import",
+        )
+        ran = desk.watched(rows, len(cases), sys.stderr)
+    if report is not None:
+        Path(report).write_bytes(desk.report_of(ran.rows))
+    _say({"rows": ran.rows, "counts": ran.counts}, *desk.lines_of(ran), as_json=as_json)
+    raise typer.Exit(0 if ran.is_clean else 1)
+
+
+@app.command("import-approve")
+def approve_import(
+    file: str,
+    *,
+    account: Annotated[str, typer.Option(help="Account that approves, by its id.")],
+    actor: Annotated[str, typer.Option("--for", help="Account that is going to import.")],
+) -> None:
+    """Approve the late rows of a file for somebody else; prints the approvals as JSON."""
+    from pathlib import Path
+
+    from api.importing import desk
+    from api.importing.run import approved
+
+    drawn: dict[str, str] = {}
+    with _engine(_settings()) as engine:
+        approver_id, actor_id = _stream(engine, account), _stream(engine, actor)
+        cases = desk.cases_of(Path(file), engine.mediation)
+        told = approved(
+            engine.mediation,
+            cases,
+            approver_id=approver_id,
+            actor_id=actor_id,
+            route="mediation import-approve",
+        )
+        ran = desk.watched(desk.noting(told, drawn), len(cases), sys.stderr)
+    _say(drawn, as_json=True)
+    typer.echo("\n".join(desk.lines_of(ran)), err=True)
+    raise typer.Exit(0 if ran.is_clean else 1)
+
+
+@app.command("import-template")
+def import_template(file: str, *, as_json: AsJson = False) -> None:
+    """Write an empty ledger to fill in, as .xlsx or .csv, with one synthetic sample row."""
+    from pathlib import Path
+
+    from api.importing.template import write_template
+
+    write_template(Path(file))
+    _say({"file": file}, f"已生成模板 / template written: {file}", as_json=as_json)
+
+
 @ladders.command("check")
 def check_ladder(file: str, *, as_json: AsJson = False) -> None:
     """Say all that is wrong with a ladder file; 1 if it could not be used."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import anyio
@@ -13,13 +13,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from api.answers import Irregular
+from api.approvals import approvals_in_text
 from api.errors import BadRequest, PreconditionMissing, problem
+from api.routes.cases import irregular
 from api.security import authenticate, marked
-from mediation.application import Answer, read_command
+from mediation import kernel
+from mediation.application import Answer, Rehearsal, read_command
 from mediation.application import Request as Ask
+from mediation.calendar import DueDate
+from mediation.case.intake import RegisterCase
 from mediation.case.state import CaseState
 from mediation.errors import Conflict, MediationError, NotFound, Refused
-from mediation.kernel import Handled, command_named
+from mediation.kernel import Handled, command_named, read_body
 from mediation.store import Recorded
 
 CREATED, OK = 201, 200
@@ -31,12 +37,17 @@ _VERSION = re.compile(r'"([0-9]{1,18})"')
 
 
 class Happened(msgspec.Struct, frozen=True):
-    """One event that a command left behind; `version` counts the events of its own stream."""
+    """One event that a command left behind; `version` counts the events of its own stream.
+
+    `irregularities` are the flaws of a recorded fact, `due` the due dates that start with it.
+    """
 
     topic: str
     version: int
     occurred_at: datetime
     recorded_at: datetime
+    irregularities: tuple[Irregular, ...]
+    due: tuple[DueDate, ...]
 
 
 class CaseChanged(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,17 +71,58 @@ class NetworkChanged(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[Happened, ...]
 
 
-class _Envelope(msgspec.Struct, frozen=True):
+class WouldHappen(msgspec.Struct, frozen=True):
+    """One event that a command would leave behind, and the due dates that would start with it."""
+
+    topic: str
     occurred_at: datetime
+    due: tuple[DueDate, ...]
 
 
-_envelope = msgspec.json.Decoder(_Envelope)
+class Rehearsed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a command would make of a case, a network or an account; nothing was written.
+
+    `phase`, `level` and `custody_body_id` are null where the command is not about a case.
+    """
+
+    dry_run: bool
+    phase: str | None
+    level: str | None
+    custody_body_id: str | None
+    events: tuple[WouldHappen, ...]
+
+
+class ApprovalAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A command exactly as somebody is going to submit it late: who, with which key, and its body.
+
+    `case_id` is left out for a command that registers a case.
+    """
+
+    actor_id: UUID
+    idempotency_key: Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,128}$")]
+    command: str
+    case_id: UUID | None = None
+    body: msgspec.Raw
+
+
+class ApprovalDrawn(msgspec.Struct, frozen=True, kw_only=True):
+    """An approval, to be sent along with that very command as the header `Approval`."""
+
+    approval: str
+    approver_id: UUID
+    command_id: UUID
 
 
 def is_case_command(handled: Handled) -> bool:
     """Say whether a command is served below one case."""
     kind = handled.command_type
     return kind.stream_kind == "case" and not kind.creates
+
+
+def is_creating_command(handled: Handled) -> bool:
+    """Say whether a command opens a case."""
+    kind = handled.command_type
+    return kind.stream_kind == "case" and kind.creates
 
 
 def is_network_command(handled: Handled) -> bool:
@@ -82,6 +134,28 @@ def is_network_command(handled: Handled) -> bool:
 async def register(request: Request) -> Response:
     """Register a case."""
     return await _carry_out(request, command_named("register-case"), "POST /cases", status=CREATED)
+
+
+@marked("cases.create", audited=True, answer=CaseChanged)
+async def on_new_case(request: Request) -> Response:
+    """Carry out a command that registers a case and goes on from there."""
+    handled = command_named(request.path_params["command"])
+    goes_on = (
+        handled is not None
+        and is_creating_command(handled)
+        and handled.command_type is not RegisterCase
+    )
+    known = handled if goes_on else None
+    return await _carry_out(request, known, "POST /cases/commands/{command}", status=CREATED)
+
+
+@marked("approvals.draw", audited=True, answer=ApprovalDrawn)
+async def approve(request: Request) -> Response:
+    """Draw the approval of one late entry."""
+    body = await request.body()
+    return await anyio.to_thread.run_sync(
+        lambda: _approved(request, body), limiter=request.app.state.commands
+    )
 
 
 @marked("cases.command", audited=True, answer=CaseChanged)
@@ -116,11 +190,7 @@ def _answered(
     mediation = request.app.state.engine.mediation
     actor_id = authenticate(request)
     if handled is None:
-        raise NotFound(
-            zh="没有这项指令，请从案件的可办事项中选择。",
-            en="There is no such command; choose one of the case's available actions.",
-            code="command-unknown",
-        )
+        raise _unknown_command()
     case_id = _case_id(request)
     ask = Ask(
         actor_id=actor_id,
@@ -128,15 +198,78 @@ def _answered(
         stream_id=case_id,
         expected_version=_expected(request, required=case_id is not None),
         command=read_command(handled.command_type, body),
+        approvals=approvals_in_text(request.headers.get("approval", "")),
         route=route,
     )
     try:
+        if _is_dry_run(request):
+            return _rehearsed(mediation.rehearse(ask))
         answer = mediation.execute(ask)
     except (Refused, Conflict) as error:
         if case_id is None:
             raise
         return _refusal(request, error, case_id, actor_id, route)
     return _told(answer, status)
+
+
+def _approved(request: Request, body: bytes) -> Response:
+    mediation = request.app.state.engine.mediation
+    approver_id = authenticate(request)
+    asked = read_body(ApprovalAsked, body)
+    handled = command_named(asked.command)
+    if handled is None or handled.command_type.stream_kind != "case":
+        raise _unknown_command()
+    token, approval = mediation.approve(
+        approver_id,
+        Ask(
+            actor_id=asked.actor_id,
+            key=asked.idempotency_key,
+            stream_id=asked.case_id,
+            command=read_command(handled.command_type, bytes(asked.body)),
+            route="POST /approvals",
+        ),
+    )
+    drawn = ApprovalDrawn(
+        approval=token,
+        approver_id=approval.approver_id,
+        command_id=approval.command_id,
+    )
+    return Response(msgspec.json.encode(drawn), status_code=CREATED, media_type="application/json")
+
+
+def _unknown_command() -> NotFound:
+    return NotFound(
+        zh="没有这项指令，请从案件的可办事项中选择。",
+        en="There is no such command; choose one of the case's available actions.",
+        code="command-unknown",
+    )
+
+
+def _is_dry_run(request: Request) -> bool:
+    asked = request.query_params.get("dry_run", "false")
+    if asked not in ("true", "false"):
+        raise BadRequest(
+            zh="dry_run 只能是 true 或者 false。",
+            en="dry_run is true or false.",
+            code="dry-run-invalid",
+        )
+    return asked == "true"
+
+
+def _rehearsed(rehearsal: Rehearsal) -> Response:
+    state = rehearsal.state
+    case = state if isinstance(state, CaseState) else None
+    told = Rehearsed(
+        dry_run=True,
+        phase=case.phase.value if case and case.phase else None,
+        level=case.level if case else None,
+        custody_body_id=case.custody_body_id if case else None,
+        events=tuple(
+            WouldHappen(event.topic, event.occurred_at, getattr(event, "due", ()))
+            for event in rehearsal.events
+        ),
+    )
+    return Response(msgspec.json.encode(told), media_type="application/json")
 
 
 def _refusal(
@@ -204,11 +337,14 @@ def _expected(request: Request, *, required: bool) -> int | None:
 
 
 def _happened(recorded: Recorded) -> Happened:
+    event = kernel.decode(recorded.topic, recorded.state)
     return Happened(
         recorded.topic,
         recorded.originator_version,
-        _envelope.decode(recorded.state).occurred_at,
+        event.occurred_at,
         recorded.recorded_at,
+        irregular(event),
+        getattr(event, "due", ()),
     )
 
 
@@ -248,6 +384,8 @@ def routes() -> list[Any]:
     """Give the routes of all commands."""
     return [
         Route("/cases", register, methods=["POST"]),
+        Route("/cases/commands/{command}", on_new_case, methods=["POST"]),
+        Route("/approvals", approve, methods=["POST"]),
         Route("/cases/{case_id}/commands/{command}", on_case, methods=["POST"]),
         Route("/network/commands/{command}", on_network, methods=["POST"]),
     ]

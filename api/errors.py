@@ -69,10 +69,10 @@ class TooLarge(MediationError):
 
 
 class WrongContentType(MediationError):
-    """The body is of another kind than JSON, or encoded."""
+    """The body is of a kind that is not taken there, or encoded."""
 
     code = "wrong-content-type"
-    title = Sentence("只接受 JSON 格式", "Only JSON is accepted")
+    title = Sentence("不接受该内容类型", "This type of content is not taken here")
 
 
 class Fault(MediationError):

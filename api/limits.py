@@ -17,6 +17,12 @@ from mediation.errors import MediationError
 
 LARGEST_BODY = 2**20
 DEEPEST = 32
+SHEETS_AT = frozenset({"/imports", "/imports/approvals"})
+"""Where a sheet is taken, beside JSON."""
+
+SHEET_TYPES = frozenset(
+    {"text/csv", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
+)
 _SECONDS = 30
 _MOST_BRACKETS = 50_000
 _LENGTH_DIGITS = 12
@@ -109,7 +115,7 @@ class Limits:
             return
         headers = Headers(scope=scope)
         try:
-            body = await self._read(scope["method"], headers, receive)
+            body = await self._read(scope["method"], scope["path"], headers, receive)
         except MediationError as error:
             answer = problem(error, headers.get("accept-language", ""))
             answer.headers["connection"] = "close"
@@ -126,14 +132,15 @@ class Limits:
 
         await self._app(scope, receive_body, send)
 
-    async def _read(self, method: str, headers: Headers, receive: Receive) -> bytes:
+    async def _read(self, method: str, path: str, headers: Headers, receive: Receive) -> bytes:
         announced = headers.get("content-length", "0")
         if not announced.isdecimal() or len(announced) > _LENGTH_DIGITS:
             raise self._too_large()
         if int(announced) > self._largest:
             raise self._too_large()
+        is_sheet = path in SHEETS_AT and is_sheet_type(headers.get("content-type", ""))
         if method in _WITH_BODY:
-            self._check_type(headers)
+            self._check_type(headers, is_sheet=is_sheet)
         try:
             with anyio.fail_after(_SECONDS):
                 body = await self._received(receive)
@@ -143,7 +150,7 @@ class Limits:
                 en="The request took too long to arrive; check the network and send it again.",
                 code="too-slow",
             ) from None
-        if depth_exceeds(body, self._deepest):
+        if not is_sheet and depth_exceeds(body, self._deepest):
             raise BadRequest(
                 zh=f"JSON 嵌套超过{self._deepest}层，请按接口说明组织内容。",
                 en=f"The JSON is nested deeper than {self._deepest}; see the form of the command.",
@@ -170,18 +177,25 @@ class Limits:
             en=f"Send at most {self._largest // 1024} KiB; split it into several requests.",
         )
 
-    def _check_type(self, headers: Headers) -> None:
+    def _check_type(self, headers: Headers, *, is_sheet: bool) -> None:
         if headers.get("content-encoding", "identity").lower() != "identity":
             raise WrongContentType(
-                zh="请不要压缩请求内容，直接提交 JSON。",
-                en="Send the JSON as it is, without a content encoding.",
+                zh="请不要压缩请求内容，直接提交。",
+                en="Send the body as it is, without a content encoding.",
                 code="content-encoding",
             )
-        if not _JSON.fullmatch(headers.get("content-type", "").strip()):
+        if not is_sheet and not _JSON.fullmatch(headers.get("content-type", "").strip()):
             raise WrongContentType(
-                zh="请以 Content-Type: application/json 提交 UTF-8 编码的 JSON。",
-                en="Send JSON in UTF-8 with Content-Type: application/json.",
+                zh="请以 Content-Type: application/json 提交 UTF-8 编码的 JSON；"
+                "导入台账的地址还接受 text/csv 和 XLSX 类型。",
+                en="Send JSON in UTF-8 with Content-Type: application/json; where sheets are "
+                "imported, the types of CSV and XLSX are taken too.",
             )
+
+
+def is_sheet_type(content_type: str) -> bool:
+    """Say whether a Content-Type, with whatever parameters, is that of a sheet."""
+    return content_type.partition(";")[0].strip().lower() in SHEET_TYPES
 
 
 def depth_exceeds(body: bytes | bytearray, deepest: int) -> bool:

@@ -19,9 +19,19 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from msgspec import inspect
 
-from api.commands import CaseChanged, NetworkChanged, is_case_command, is_network_command
+from api.commands import (
+    ApprovalAsked,
+    ApprovalDrawn,
+    CaseChanged,
+    NetworkChanged,
+    Rehearsed,
+    is_case_command,
+    is_creating_command,
+    is_network_command,
+)
 from api.errors import STATUS, Problem
 from api.routes.cases import personal_schema
+from api.routes.imports import SheetSent
 from api.security import Mark
 from mediation import codes, kernel, ladder
 from mediation.case.intake import RegisterCase
@@ -30,29 +40,70 @@ VERSION = "0.0.1"
 FILE = Path(__file__).parent.parent / "docs" / "reference" / "openapi.json"
 
 _REF = "#/components/schemas/{name}"
-_EXAMPLE_ID = UUID("00000000-0000-4000-8000-000000000001")
-_TABLES = {
-    "channel": "channels",
-    "cause": "causes",
-    "flag": "flags",
-    "ground": "grounds",
-    "entry": "entries",
-    "RefuseCase.reason_code": "refusal_reasons",
-    "DeclineAssignment.reason_code": "assignment_decline_reasons",
-    "DeclineCustody.reason_code": "custody_decline_reasons",
-    "FailMediation.cause_code": "failure_causes",
+EXAMPLE_ID = UUID("00000000-0000-4000-8000-000000000001")
+"""Stands for every id in an example."""
+
+_COMPANY = {"role": "EMPLOYER", "company_name": "示例制衣有限公司"}
+_FORMS: dict[str, dict[str, Any]] = {
+    "PartyEntry": _COMPANY,
+    "RegisterCase": {
+        "matter_kind": "DISPUTE",
+        "channel": "walk-in",
+        "applicants": [{"role": "WORKER", "name": "示例职工"}],
+        "respondents": [_COMPANY],
+        "request": "请求支付拖欠的工资",
+        "cause": "C13",
+        "lines": [{"applicant": 0, "respondent": 0, "cause": "C13", "claimed_fen": 1280000}],
+    },
+    "RegisterAndSettleSmallCase": {
+        "channel": "walk-in",
+        "workers": [{"name": "示例职工", "claimed_fen": 120000}],
+        "employer": _COMPANY,
+        "cause": "C13",
+        "request": "请求支付拖欠的工资",
+        "consent_means": "attending",
+        "instrument": "oral",
+        "paid_on": "2026-03-02",
+    },
+    "SignAgreement": {"number": 1, "digest": "0123456789ab", "party_id": str(EXAMPLE_ID)},
+    "ReportUrgent": {
+        "kind": "first",
+        "addressees": [
+            {"kind": "party-government", "name": "示例街道综治中心"},
+            {"kind": "upper-union", "name": "示例区总工会"},
+        ],
+        "text": "职工聚集，情况紧急。",
+    },
 }
-_CASE = {
-    "matter_kind": "DISPUTE",
-    "channel": "walk-in",
-    "applicants": [{"role": "WORKER", "name": "示例职工"}],
-    "respondents": [{"role": "EMPLOYER", "company_name": "示例制衣有限公司"}],
-    "request": "请求支付拖欠的工资",
-    "cause": "C13",
-    "lines": [{"applicant": 0, "respondent": 0, "cause": "C13", "claimed_fen": 1280000}],
+"""Bodies that need more than their required fields, or fields that fit each other."""
+
+_WORDS = {
+    "body_id": "dongcheng",
+    "to_body_id": "xicheng",
+    "role": "mediator",
+    "name_zh": "示例区总工会调解室",
+    "name_en": "Sample circuit room",
+    "forum_name": "示例区劳动人事争议仲裁委员会",
+    "means": "in-person",
+    "flag": "WAGE_ARREARS",
+    "ground": "beyond-means",
+    "code": "no-rights-notice",
+    "cure": "explained",
+    "criteria_code": "wage-arrears",
+    "forum": "arbitration",
+    "source": "document",
+    "source_document": "arbitral-award",
+    "step": "accepted",
+    "RefuseAid.reason_code": "criteria-not-met",
+    "RefuseCase.reason_code": "duplicate",
+    "DeclineAssignment.reason_code": "workload",
+    "DeclineCustody.reason_code": "wrong-body",
+    "FailMediation.cause_code": "no-agreement",
 }
-_WORDS = {"body_id": "dongcheng", "to_body_id": "xicheng", "role": "mediator"}
+"""What stands in a field of this name; a code is one of its table."""
+
 _QUERY_PROBLEMS = (400, 401, 404, 422, 503)
+_SHEET_PROBLEMS = (400, 401, 413, 415, 422, 503)
 _COMMAND_PROBLEMS = (400, 401, 403, 404, 409, 413, 415, 422, 428, 503)
 _LANGUAGE = {
     "name": "Accept-Language",
@@ -76,6 +127,20 @@ _KEY = {
     "description": "New for every action, the same for its retries; the same key gives the same "
     "answer for ever. Missing: 428.",
     "schema": {"type": "string", "pattern": "^[!-~]{1,128}$"},
+}
+_DRY_RUN = {
+    "name": "dry_run",
+    "in": "query",
+    "required": False,
+    "description": "Decide and answer what would happen, and write nothing.",
+    "schema": {"type": "boolean", "default": False},
+}
+_APPROVAL = {
+    "name": "Approval",
+    "in": "header",
+    "required": False,
+    "description": "Approvals of a late entry, as `POST /approvals` gave them, parted by commas.",
+    "schema": {"type": "string"},
 }
 _POSITION = {
     "description": "Position in the log that the answer holds for.",
@@ -102,7 +167,16 @@ def describe(app: FastAPI) -> dict[str, Any]:
         kind for _, mark in marked_routes for kind in _kinds(mark.answer) if kind is not str
     ]
     handled = kernel.commands().values()
-    wanted = [CaseChanged, NetworkChanged, Problem, *answered]
+    wanted = [
+        CaseChanged,
+        NetworkChanged,
+        Rehearsed,
+        ApprovalAsked,
+        ApprovalDrawn,
+        SheetSent,
+        Problem,
+        *answered,
+    ]
     described, components = msgspec.json.schema_components(
         [*wanted, *(it.command_type for it in handled)],
         schema_hook=personal_schema,
@@ -118,9 +192,10 @@ def describe(app: FastAPI) -> dict[str, Any]:
         routes=app.routes,
     )
     for route, mark in marked_routes:
-        _describe_query(schema["paths"][route.path], mark, schema_of)
+        _describe_route(schema["paths"][route.path], mark, schema_of)
     for path, operation in _operations(schema_of):
         schema["paths"].setdefault(path, {})["post"] = operation
+    schema["paths"]["/approvals"] = {"post": _approving(schema_of)}
     of_queries = schema.get("components", {}).get("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
         of_queries.pop(name, None)
@@ -145,18 +220,22 @@ def _tidied(components: dict[str, Any]) -> dict[str, Any]:
     return components
 
 
-def _describe_query(path: dict[str, Any], mark: Mark, schema_of: dict[Any, Any]) -> None:
-    for operation in path.values():
+def _describe_route(path: dict[str, Any], mark: Mark, schema_of: dict[Any, Any]) -> None:
+    for method, operation in path.items():
         if not operation.get("x-action"):
             operation["x-action"] = mark.action
             operation["x-audited"] = mark.audited
             operation.setdefault("parameters", []).append(_LANGUAGE)
             operation["operationId"] = mark.action
             operation["responses"] = _answers(200, mark, schema_of)
-            if not mark.public:
+            if mark.public:
+                continue
+            operation["security"] = [{"bearer": []}]
+            if method == "get":
                 operation["parameters"].append(_MIN_POSITION)
-                operation["security"] = [{"bearer": []}]
-                operation["responses"] |= _problems(_QUERY_PROBLEMS)
+            operation["responses"] |= _problems(
+                _QUERY_PROBLEMS if method == "get" else _SHEET_PROBLEMS
+            )
 
 
 def _answers(status: int, mark: Mark, schema_of: dict[Any, Any]) -> dict[str, Any]:
@@ -191,7 +270,8 @@ def _operations(schema_of: dict[Any, Any]) -> Iterator[tuple[str, dict[str, Any]
         elif is_network_command(handled):
             path, is_case = f"/network/commands/{name}", False
         else:
-            path, is_case = "/cases", True
+            is_case = True
+            path = "/cases" if handled.command_type is RegisterCase else f"/cases/commands/{name}"
         yield path, _operation(name, handled, schema_of, path, is_case=is_case)
 
 
@@ -201,22 +281,33 @@ def _operation(
     kind = handled.command_type
     label = codes.label("commands", kind.__name__)
     is_on_case = "{case_id}" in path
-    parameters = [_KEY, _LANGUAGE]
+    parameters = [_KEY, _DRY_RUN, _LANGUAGE]
     if is_on_case:
         identifier = {"type": "string", "format": "uuid"}
         parameters.insert(
             0, {"name": "case_id", "in": "path", "required": True, "schema": identifier}
         )
-    if path != "/cases":
+    creates = is_creating_command(handled)
+    if not creates:
         parameters.append(_if_match(required=is_on_case))
+    if is_case:
+        parameters.append(_APPROVAL)
     answer: dict[str, Any] = {
-        "description": "Carried out; the same answer for the same key, for ever.",
+        "description": "Carried out; the same answer for the same key, for ever. As a dry run: "
+        "what would happen; nothing was written.",
         "content": {
-            "application/json": {"schema": schema_of[CaseChanged if is_case else NetworkChanged]}
+            "application/json": {
+                "schema": {
+                    "oneOf": [
+                        schema_of[CaseChanged if is_case else NetworkChanged],
+                        schema_of[Rehearsed],
+                    ]
+                }
+            }
         },
         "headers": {"ETag": _ETAG, "Position": _POSITION},
     }
-    if path == "/cases":
+    if creates:
         answer["headers"] |= {"Location": {"schema": {"type": "string"}}}
     return {
         "operationId": name,
@@ -236,8 +327,33 @@ def _operation(
             },
         },
         "responses": {
-            "201" if path == "/cases" else "200": answer,
-            **_problems((*_COMMAND_PROBLEMS, *((412,) if path != "/cases" else ()))),
+            "201" if creates else "200": answer,
+            **_problems((*_COMMAND_PROBLEMS, *(() if creates else (412,)))),
+        },
+    }
+
+
+def _approving(schema_of: dict[Any, Any]) -> dict[str, Any]:
+    """Describe the one POST that is no command: it draws an approval and writes nothing."""
+    return {
+        "operationId": "approvals.draw",
+        "summary": "批准补录 · Approve a late entry",
+        "description": "The lead of the body, or a coordinator, approves one command of somebody "
+        "else, exactly as it will be submitted; the approval is of use for that command alone.",
+        "x-action": "approvals.draw",
+        "x-audited": True,
+        "security": [{"bearer": []}],
+        "parameters": [_LANGUAGE],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": schema_of[ApprovalAsked]}},
+        },
+        "responses": {
+            "201": {
+                "description": "The approval.",
+                "content": {"application/json": {"schema": schema_of[ApprovalDrawn]}},
+            },
+            **_problems((400, 401, 403, 404, 409, 413, 415, 422)),
         },
     }
 
@@ -254,8 +370,6 @@ def _if_match(*, required: bool) -> dict[str, Any]:
 
 def example_of(kind: type[kernel.Command]) -> dict[str, Any]:
     """Give a body that is of the command's form: its required fields, filled in plausibly."""
-    if kind is RegisterCase:
-        return _CASE
     found: dict[str, Any] = _example(inspect.type_info(kind), "", kind.__name__)
     return found
 
@@ -266,17 +380,18 @@ def _example(info: Any, field: str, command: str) -> Any:  # noqa: C901, PLR0911
             examples = (info.extra_json_schema or {}).get("examples", ())
             return examples[0] if examples else _example(info.type, field, command)
         case inspect.StructType():
-            return {
+            return _FORMS.get(info.cls.__name__) or {
                 it.name: _example(it.type, it.name, command) for it in info.fields if it.required
             }
         case inspect.VarTupleType():
             return [_example(info.item_type, field, command)] * max(1, info.min_length or 0)
         case inspect.LiteralType():
-            return info.values[0]
+            word = _WORDS.get(field)
+            return word if word in info.values else info.values[0]
         case inspect.EnumType():
             return _WORDS.get(field) or next(iter(info.cls)).value
         case inspect.UUIDType():
-            return str(_EXAMPLE_ID)
+            return str(EXAMPLE_ID)
         case inspect.DateType():
             return "2026-03-02"
         case inspect.BoolType():
@@ -292,13 +407,9 @@ def _example(info: Any, field: str, command: str) -> Any:  # noqa: C901, PLR0911
 
 
 def _word(field: str, command: str) -> str:
-    if field == "level":
-        return ladder.load_ref(ladder.published()[-1]).top.code
-    table = _TABLES.get(f"{command}.{field}") or _TABLES.get(field)
-    if table is not None:
-        # The last: the first flag is one that is never raised by hand.
-        return list(codes.table(table))[-1]
-    return _WORDS.get(field, "example")
+    top = ladder.load_ref(ladder.published()[-1]).top
+    own = {"level": top.code, "kind": top.bodies[0].code}
+    return _WORDS.get(f"{command}.{field}") or _WORDS.get(field) or own.get(field, "示例")
 
 
 def main(arguments: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""A process that keeps the read models up to the log, beside processes that serve; no HTTP."""
+"""A process that keeps the read models up to the log and fires timers; no HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one write door, and reading one case as it is or as it was; nothing here knows HTTP.
+"""The one write door of a district; reading stands in `reading`, and nothing here knows HTTP.
 
 A command is looked up by its receipt first, then authority, then the expected version, then the
 decider: one road for every command, without a branch for any. Accepted commands leave at least
@@ -17,9 +17,10 @@ from uuid import UUID, uuid5
 import msgspec
 from eventsourcing.persistence import PersistenceError
 
-from mediation import authority, kernel
+from mediation import authority, codes, kernel
+from mediation.approvals import Approval, Approvals, assigned, keys_held
+from mediation.authority import Visibility
 from mediation.calendar import Calendar, day_of
-from mediation.case.lifecycle import available
 from mediation.case.state import CaseFacts, CaseState, case_stream
 from mediation.errors import (
     Conflict,
@@ -35,25 +36,26 @@ from mediation.errors import (
 )
 from mediation.kernel import Actor, Command, Decision, Event, StreamRef
 from mediation.ladder import Ladder
-from mediation.network.accounts import AccountState, Grant, Role, account_stream
+from mediation.network.accounts import AccountState, Grant, account_stream
 from mediation.network.state import NetworkState, network_stream
-from mediation.privacy import personal_from_json, plain_for_digest, sealed_values
+from mediation.privacy import personal_from_json, plain_for_digest
 from mediation.privacy.sealed import Personal
-from mediation.store.access import AccessKind, AccessLog
+from mediation.reading import Reading
+from mediation.store.access import AccessLog
 from mediation.store.appending import AlreadyRecorded, Receipt, StreamMoved
 from mediation.store.codec import StreamEvent
 from mediation.store.log import Log
 from mediation.store.recorder import Recorded
 from mediation.store.sealing import Sealer
-from mediation.store.states import Known, States
+from mediation.store.states import Known
 
 C = TypeVar("C", bound=Command)
+R = TypeVar("R")
 
 SYSTEM = UUID(int=0)
 """The actor of bootstrap and timers: no person, no account."""
 
 _TRIES = 5
-_ANSWERS = ("accept-custody", "decline-custody")
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +67,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         command: what is to be done.
         stream_id: the stream it is done to; None for a command that creates one.
         expected_version: the version the client saw; None where it does not matter.
+        approvals: of a late entry, as `Mediation.approve` gave them.
         route: method and route template, for the record of a refused access.
     """
 
@@ -73,6 +76,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     command: Command
     stream_id: UUID | None = None
     expected_version: int | None = None
+    approvals: tuple[str, ...] = ()
     route: str = "POST /"
     correlation_id: UUID | None = None
 
@@ -87,6 +91,13 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[Recorded, ...]
 
 
+class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
+    """What a command would leave behind: the state it leads to and its events, in order."""
+
+    state: Any
+    events: tuple[Event, ...]
+
+
 class _OutOfScope(NotFound):
     """Told as not found; recorded once the refusal is final."""
 
@@ -96,11 +107,17 @@ class _Trial(msgspec.Struct, frozen=True, kw_only=True):
 
     request: Request
     command_id: UUID
+    mac: bytes
     seed: UUID
     target: StreamRef
     now: datetime
     loaded: dict[StreamRef, Known]
     turns: ExitStack
+
+
+def _rehearsed(trial: _Trial, decision: Decision) -> Rehearsal:
+    state = kernel.fold(trial.loaded[trial.target].state, decision.on(trial.target))
+    return Rehearsal(state=state, events=tuple(event for _, event in decision.events))
 
 
 class _Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +126,14 @@ class _Result(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     stream_id: UUID
     version: int
+
+
+def _not_his_to_approve() -> NotPermitted:
+    return NotPermitted(
+        zh="补录须由承办单位负责人、区级统筹员批准，且不能批准本人提交的操作。",
+        en="A late entry is approved by the lead of the body or by a coordinator, and nobody "
+        "approves what he submits himself.",
+    )
 
 
 def read_command(command_type: type[C], body: bytes) -> C:
@@ -126,7 +151,7 @@ def _from_json(wanted: type, value: Any) -> Any:
     raise NotImplementedError
 
 
-class Mediation:
+class Mediation(Reading):
     """The engine of one district: commands in, events into the log, one case out.
 
     Args:
@@ -139,6 +164,7 @@ class Mediation:
         ladder: the ladder that new cases follow.
         ladders: by ref, every ladder a case may be pinned to.
         calendar: the working days in force.
+        approvals: signs and reads the approvals of late entries.
     """
 
     def __init__(  # noqa: PLR0913 - the wiring of the whole engine, by name, in one place
@@ -153,17 +179,20 @@ class Mediation:
         ladder: Ladder,
         ladders: Mapping[str, Ladder],
         calendar: Calendar,
+        approvals: Approvals,
     ) -> None:
-        self.log = log
-        self.access = access
-        self.clock = clock
-        self.district = district
+        super().__init__(
+            log=log,
+            sealer=sealer,
+            access=access,
+            clock=clock,
+            district=district,
+            ladders=ladders,
+        )
         self.ladder = ladder
-        self.ladders = ladders
         self.calendar = calendar
-        self._sealer = sealer
+        self._approvals = approvals
         self._randbytes = randbytes
-        self._states = States(log)
 
     def execute(self, request: Request) -> Answer:
         """Carry out one command, once, whatever happens on the way.
@@ -177,24 +206,47 @@ class Mediation:
             Malformed: a value that no form could catch, such as a time in the future.
             OutcomeUnknown: the store did not confirm; repeat with the same key.
         """
-        command_id = uuid5(request.actor_id, request.key)
-        mac = self._mac(request)
         try:
-            receipt = self.log.receipt(command_id)
-            if receipt is not None:
-                return self._again(receipt, mac)
-            return self._decide_and_append(request, command_id, mac)
+            return self.answered(request) or self._carried_out(request, self._append)
         except AlreadyRecorded as recorded:
-            return self._again(recorded.receipt, mac)
+            return self._again(recorded.receipt, self._mac(request))
         except PersistenceError as error:
             raise OutcomeUnknown from error
 
-    def _decide_and_append(self, request: Request, command_id: UUID, mac: bytes) -> Answer:
+    def answered(self, request: Request) -> Answer | None:
+        """Give the answer of a command that was carried out before; None if it was not.
+
+        Raises:
+            KeyReused: the key came before with another body.
+            OutcomeUnknown: the store did not answer; ask again.
+        """
+        try:
+            receipt = self.log.receipt(uuid5(request.actor_id, request.key))
+            return None if receipt is None else self._again(receipt, self._mac(request))
+        except PersistenceError as error:
+            raise OutcomeUnknown from error
+
+    def digest(self, name: str, content: bytes) -> str:
+        """Give the keyed digest of content in hex: the same for the same content in this store.
+
+        Whoever does not hold the store's key learns nothing from it, not even by guessing.
+        """
+        return self._sealer.body_mac(name, None, content).hex()
+
+    def rehearse(self, request: Request) -> Rehearsal:
+        """Decide a command as `execute` would, and write nothing.
+
+        Raises:
+            MediationError: whatever `execute` would raise before it appends.
+        """
+        return self._carried_out(request, _rehearsed)
+
+    def _carried_out(self, request: Request, finish: Callable[[_Trial, Decision], R]) -> R:
         for attempt in range(_TRIES):
-            trial = self._try(request, command_id)
+            trial = self._try(request)
             with trial.turns:
                 try:
-                    return self._append(trial, self._decide(trial), mac)
+                    return finish(trial, self._decide(trial))
                 except StreamMoved as moved:
                     self._states.forget(trial.loaded)
                     current = moved.current.get(trial.target.id, 0)
@@ -211,7 +263,7 @@ class Mediation:
         # Others came first every time. Nothing was recorded, and repeating is safe.
         raise OutcomeUnknown
 
-    def _try(self, request: Request, command_id: UUID) -> _Trial:
+    def _try(self, request: Request) -> _Trial:
         seed = UUID(bytes=self._randbytes(16))
         command_type = type(request.command)
         kind = command_type.stream_kind
@@ -226,7 +278,8 @@ class Mediation:
             target = StreamRef(kind, stream_id)
         return _Trial(
             request=request,
-            command_id=command_id,
+            command_id=uuid5(request.actor_id, request.key),
+            mac=self._mac(request),
             seed=seed,
             target=target,
             now=self.clock(),
@@ -240,7 +293,7 @@ class Mediation:
         return loaded[ref].state
 
     def _decide(self, trial: _Trial) -> Decision:
-        request, command, loaded = trial.request, trial.request.command, trial.loaded
+        command, loaded = trial.request.command, trial.loaded
         handled = kernel.handled(command)
         state = self._load(trial.target, loaded)
         network: NetworkState = self._load(network_stream(self.district), loaded)
@@ -249,25 +302,30 @@ class Mediation:
             raise NotFound
         actor = self._permit(trial, view, network)
         self._require_version(trial)
-        facts = CaseFacts(
+        facts = self._facts(trial, actor, network)
+        approvers = self._require_timely(trial, facts, view)
+        refs = handled.reads(command, facts)
+        trial.turns.enter_context(self._states.turn(refs))
+        read = {ref: self._load(ref, loaded) for ref in refs}
+        facts = msgspec.structs.replace(facts, streams=read, late_entry_approved_by_ids=approvers)
+        return handled.decide(state, command, facts)
+
+    def _facts(self, trial: _Trial, actor: Actor, network: NetworkState) -> CaseFacts:
+        occurred_at = trial.request.command.occurred_at
+        return CaseFacts(
             at=trial.now,
             actor=actor,
             district=self.district,
             stream=trial.target,
             command_id=trial.command_id,
-            correlation_id=request.correlation_id or trial.command_id,
+            correlation_id=trial.request.correlation_id or trial.command_id,
             seed=trial.seed,
-            occurred_at=kernel.aware(command.occurred_at) if command.occurred_at else trial.now,
+            occurred_at=kernel.aware(occurred_at) if occurred_at else trial.now,
             ladder=self.ladder,
             ladders=self.ladders,
             calendar=self.calendar,
             network=network,
         )
-        self._require_timely(facts, view)
-        refs = handled.reads(command, facts)
-        trial.turns.enter_context(self._states.turn(refs))
-        read = {ref: self._load(ref, loaded) for ref in refs}
-        return handled.decide(state, command, msgspec.structs.replace(facts, streams=read))
 
     def _permit(self, trial: _Trial, view: CaseState | None, network: NetworkState) -> Actor:
         request, on = trial.request, day_of(trial.now)
@@ -278,10 +336,10 @@ class Mediation:
             grants = account.live(on)
         if view is not None:
             seen = authority.Scope(grants, actor_id=request.actor_id, on=on).sees(view)
-            if seen is authority.Visibility.NONE:
+            if seen is Visibility.NONE:
                 raise _OutOfScope
             # Who lost a race hears that the case moved on, not that he may do nothing to it now.
-            if seen is not authority.Visibility.FORMER:
+            if seen is not Visibility.FORMER:
                 self._require_version(trial)
         grant = authority.allow(
             kernel.kebab(type(request.command).__name__),
@@ -300,19 +358,45 @@ class Mediation:
         if trial.request.expected_version not in (None, version):
             raise Conflict(current_version=version)
 
-    def _record_attempt(self, case_id: UUID, actor_id: UUID, route: str) -> None:
-        """Out of scope is told as not found; that somebody tried stays on record."""
-        self.access.record(
-            at=self.clock(),
-            actor_id=actor_id,
-            kind=AccessKind.OUT_OF_SCOPE,
-            route=route,
-            case_id=case_id,
-        )
+    def _require_timely(
+        self, trial: _Trial, facts: CaseFacts, view: CaseState | None
+    ) -> tuple[UUID, ...]:
+        """Refuse a time in the future, and a late entry without the keys that the ladder asks for.
 
-    def _require_timely(self, facts: CaseFacts, view: CaseState | None) -> None:
-        """No time in the future; back-dating within what the ladder lets pass freely."""
-        if facts.occurred_at > facts.at:
+        Returns:
+            The accounts whose keys were needed; empty within the days that are free.
+        """
+        needed, days = self._keys_needed(trial, facts, view)
+        if not needed or trial.request.actor_id == SYSTEM:
+            return ()
+        held = self._keys(trial, facts, view, needed)
+        missing = [role for role in needed if role not in held]
+        if missing:
+            who = [codes.label("roles", role) for role in missing]
+            raise NotAllowedNow(
+                Refusal(
+                    "back-dating-needs-approval",
+                    f"补录超过{days}日须经批准，尚缺：{'、'.join(it.zh for it in who)}。"
+                    "请由其通过“批准补录”接口（POST /approvals）对本项操作签发批准凭证后，"
+                    "随原操作一并提交。",
+                    f"Facts older than {days} days need an approval; still missing: "
+                    f"{', '.join(it.en for it in who)}. Have it drawn for this very command "
+                    "(POST /approvals), and submit the command again with it.",
+                )
+            )
+        return tuple(dict.fromkeys(held[role] for role in needed))
+
+    @staticmethod
+    def _keys_needed(
+        trial: _Trial, facts: CaseFacts, view: CaseState | None
+    ) -> tuple[tuple[str, ...], int]:
+        """Give the roles whose keys a late entry needs, and the bound in days that it passed.
+
+        Raises:
+            Malformed: a time lies in the future.
+        """
+        moments = [kernel.aware(it) for it in trial.request.command.moments() if it is not None]
+        if any(moment > facts.at for moment in moments):
             raise Malformed(
                 zh="发生时间不能晚于当前时间，请改正后重新提交。",
                 en="The time of the fact lies in the future; correct it and submit again.",
@@ -320,18 +404,91 @@ class Mediation:
                 code="future-time",
             )
         bounds = (facts.ladder_of(view) if view else facts.ladder).back_dating
-        if bounds.approvers((day_of(facts.at) - facts.occurred_on).days):
-            raise NotAllowedNow(
-                Refusal(
-                    "back-dating-needs-approval",
-                    f"补录超过{bounds.free_days}日须经批准，目前尚不能在线批准；"
-                    "请核对发生时间，或先存纸质材料。",
-                    f"Facts older than {bounds.free_days} days need an approval, which cannot be "
-                    "given here yet; check the time, or keep the paper for now.",
-                )
-            )
+        earliest = min((day_of(moment) for moment in moments), default=facts.occurred_on)
+        days = (day_of(facts.at) - earliest).days
+        passed = bounds.lead_days if days > bounds.lead_days else bounds.free_days
+        return bounds.approvers(days), passed
 
-    def _append(self, trial: _Trial, decision: Decision, mac: bytes) -> Answer:
+    def _keys(
+        self,
+        trial: _Trial,
+        facts: CaseFacts,
+        view: CaseState | None,
+        needed: tuple[str, ...],
+    ) -> dict[str, UUID]:
+        """Give who holds each key: those who approved and the actor, one key a person."""
+        body_id, path = self._place(trial.request.command, facts, view)
+        on = day_of(facts.at)
+        approvals = self._approvals.read(trial.request.approvals, trial.command_id, trial.mac)
+        held: dict[UUID, frozenset[str]] = {}
+        for account_id in (*(it.approver_id for it in approvals), trial.request.actor_id):
+            account: AccountState = self._load(account_stream(account_id), trial.loaded)
+            held[account_id] = keys_held(account.live(on), needed, body_id=body_id, path=path)
+        return assigned(needed, held)
+
+    def _place(self, command: Command, facts: CaseFacts, view: CaseState | None) -> tuple[str, str]:
+        """Give the body, and its path, whose lead approves what is typed in late."""
+        if view is not None:
+            return view.custody_body_id, view.custody_path
+        body_id = getattr(command, "body_id", None) or facts.actor.body_id or ""
+        body = facts.network.bodies.get(body_id)
+        return body_id, body.path if body else ""
+
+    def approve(self, approver_id: UUID, request: Request) -> tuple[str, Approval]:
+        """Draw the approval of one command that somebody else is to submit late.
+
+        Args:
+            approver_id: the account that approves; it holds at least one of the needed keys.
+            request: the command exactly as it will be submitted: actor, key, stream and body.
+
+        Raises:
+            NotFound: no such case, or out of the approver's scope (which is recorded).
+            NotPermitted: the approver holds none of the keys that this command needs.
+            NotAllowedNow: it needs no approval.
+            Malformed: a time in the future, or a case named for a command that registers one.
+        """
+        if type(request.command).creates and request.stream_id is not None:
+            raise Malformed(
+                zh="该指令登记新案件，请勿填写 case_id。",
+                en="This command registers a new case: leave out case_id.",
+                faults=(FieldFault("/case_id", "not-for-a-new-case"),),
+            )
+        trial = self._try(request)
+        with trial.turns:
+            state = self._load(trial.target, trial.loaded)
+            view = state if isinstance(state, CaseState) and state.version else None
+            seen = Visibility.FULL if view is None else self.scope_of(approver_id).sees(view)
+            if seen is Visibility.NONE:
+                self._record_attempt(trial.target.id, approver_id, request.route)
+                raise NotFound
+            if view is None and not type(request.command).creates:
+                raise NotFound
+            # Who may do what with a case is no business of a body that gave it away.
+            if seen is not Visibility.FULL:
+                raise _not_his_to_approve()
+            network = self.network()
+            facts = self._facts(trial, self._permit(trial, view, network), network)
+            needed, _ = self._keys_needed(trial, facts, view)
+            if not needed:
+                raise NotAllowedNow(
+                    Refusal(
+                        "needs-no-approval",
+                        "该操作在免批补录期限内，无需批准，可直接提交。",
+                        "This is within the days that are free: submit it, no approval is needed.",
+                    )
+                )
+            body_id, path = self._place(request.command, facts, view)
+            keys = keys_held(self.grants_of(approver_id), needed, body_id=body_id, path=path)
+        if not keys or approver_id == request.actor_id:
+            raise _not_his_to_approve()
+        approval = Approval(
+            approver_id=approver_id,
+            command_id=trial.command_id,
+            body_mac=trial.mac.hex(),
+        )
+        return self._approvals.sign(approval), approval
+
+    def _append(self, trial: _Trial, decision: Decision) -> Answer:
         versions = {ref: it.version for ref, it in trial.loaded.items()}
         states = {ref: it.state for ref, it in trial.loaded.items()}
         items: list[tuple[UUID, int, Event]] = []
@@ -349,7 +506,7 @@ class Mediation:
             expects={ref.id: it.version for ref, it in trial.loaded.items()},
             receipt=Receipt(
                 command_id=trial.command_id,
-                body_mac=mac,
+                body_mac=trial.mac,
                 command_type=kernel.kebab(type(trial.request.command).__name__),
                 result=msgspec.json.encode(result),
             ),
@@ -392,153 +549,5 @@ class Mediation:
         name = kernel.kebab(type(request.command).__name__)
         return self._sealer.body_mac(name, request.stream_id, body)
 
-    # Reading one case: from the log, so that it is never behind what was just written.
 
-    def grants_of(self, actor_id: UUID) -> tuple[Grant, ...]:
-        """Give the grants of an account that hold today; none for an unknown account."""
-        account: AccountState = self._states.current(account_stream(actor_id)).state
-        return account.live(day_of(self.clock()))
-
-    def scope_of(self, actor_id: UUID) -> authority.Scope:
-        """Build the one predicate that decides what this account sees today."""
-        on = day_of(self.clock())
-        return authority.Scope(self.grants_of(actor_id), actor_id=actor_id, on=on)
-
-    def network(self) -> NetworkState:
-        """Give the district's network as it is now."""
-        state: NetworkState = self._states.current(network_stream(self.district)).state
-        return state
-
-    def case(
-        self, case_id: UUID, *, actor_id: UUID, route: str, version: int | None = None
-    ) -> tuple[CaseState, authority.Visibility]:
-        """Give a case now, or as it was at `version`, and how much of it the actor may see.
-
-        What he may see is decided on the case as it stands now.
-
-        Raises:
-            NotFound: unknown, no such version, or out of his scope (which is recorded).
-        """
-        found = self._states.current(case_stream(case_id))
-        number, current = found.version, found.state
-        if number == 0:
-            raise NotFound
-        seen = self.scope_of(actor_id).sees(current)
-        if seen is authority.Visibility.NONE:
-            self._record_attempt(case_id, actor_id, route)
-            raise NotFound
-        if version is None:
-            return current, seen
-        if seen is authority.Visibility.FORMER:
-            raise NotPermitted(
-                zh="案件已移交，只能查看其当前层级、阶段和结果。",
-                en="The case has been handed over; only its level, phase and result are shown.",
-            )
-        if not 1 <= version <= number:
-            raise NotFound
-        return self.log.fold(case_id, "case", version=version)[1], seen
-
-    def history(self, case_id: UUID, *, actor_id: UUID, route: str) -> list[Recorded]:
-        """Give the events of a case that the actor may read, in order, still sealed.
-
-        A body that handed the case over reads up to its hand-over; a receiver that has not
-        answered yet reads nothing.
-
-        Raises:
-            NotFound: as `case`.
-        """
-        state, seen = self.case(case_id, actor_id=actor_id, route=route)
-        events = self.log.events_of(case_id, lte=state.version)
-        if seen is authority.Visibility.FULL:
-            return events
-        if seen is authority.Visibility.FORMER:
-            paths = {grant.path for grant in self.grants_of(actor_id)}
-            # A liaison may be shown the status of a case that his body never had.
-            until = max((f.until_version for f in state.former if f.path in paths), default=0)
-            return events[:until]
-        return []
-
-    def actions(
-        self, case_id: UUID, *, actor_id: UUID, route: str
-    ) -> dict[str, tuple[tuple[Refusal, ...], tuple[Role, ...], bool]]:
-        """Give each action: the guards that refuse it now, who may do it, whether this actor may.
-
-        Raises:
-            NotFound: as `case`.
-        """
-        state, seen = self.case(case_id, actor_id=actor_id, route=route)
-        grants, network, on = self.grants_of(actor_id), self.network(), day_of(self.clock())
-
-        def is_mine(name: str) -> bool:
-            try:
-                authority.allow(
-                    name, None, grants, state, actor_id=actor_id, on=on, network=network
-                )
-            except (NotPermitted, NotFound):
-                return False
-            return seen is not authority.Visibility.FORMER
-
-        return {
-            name: (refusals, authority.may(name), is_mine(name))
-            for name, refusals in available(state).items()
-            # Which other guards hold would tell a receiver what he is not shown yet.
-            if seen is authority.Visibility.FULL or name in _ANSWERS
-        }
-
-    def open_case(
-        self, case_id: UUID, *, actor_id: UUID, route: str, reason: str | None = None
-    ) -> tuple[CaseState, dict[Any, str | None]]:
-        """Give a case and the clear text of what the actor may read in it; the reading is recorded.
-
-        Raises:
-            NotFound: as `case`.
-            NotPermitted: his role reads it masked only, or must say a coded reason first.
-        """
-        state, seen = self.case(case_id, actor_id=actor_id, route=route)
-        entitled = (
-            authority.may_read_clear(
-                self.grants_of(actor_id), state, actor_id=actor_id, on=day_of(self.clock())
-            )
-            if seen is authority.Visibility.FULL
-            else authority.ClearReading.NO
-        )
-        if entitled is authority.ClearReading.NO:
-            raise NotPermitted(
-                zh="您的角色只能查看脱敏信息。",
-                en="Your role sees this case masked only.",
-            )
-        if entitled is authority.ClearReading.WITH_REASON and reason is None:
-            raise NotPermitted(
-                zh="查看个人信息须先说明事由，请填写 reason 代码。",
-                en="State a reason code before reading personal data.",
-                code="reason-required",
-            )
-        self.access.record(
-            at=self.clock(),
-            actor_id=actor_id,
-            kind=AccessKind.READ_CLEAR,
-            route=route,
-            case_id=case_id,
-            reason=reason,
-        )
-        stored = self.log.events_of(case_id, lte=state.version)
-        opened = self._sealer.open_events(stored, erased=lambda _subject: False)
-        if state.disclosed_ids.issuperset(party.party_id for party in state.parties):
-            return state, dict(opened)
-        # What moved without a sheet stays closed to the new body: parties who did not agree to
-        # disclosure, and what other bodies wrote about them (L-PIPL 23).
-        decoded = (kernel.decode(it.topic, it.state) for it in stored)
-        written_here = {
-            sealed
-            for event in decoded
-            if event.body_id == state.custody_body_id
-            for _, sealed in sealed_values(event)
-        }
-        return state, {
-            sealed: text
-            for sealed, text in opened.items()
-            if sealed.subject_id in state.disclosed_ids or sealed in written_here
-        }
-
-
-__all__ = ["SYSTEM", "Answer", "Mediation", "Request", "case_stream", "read_command"]
+__all__ = ["SYSTEM", "Answer", "Mediation", "Rehearsal", "Request", "case_stream", "read_command"]

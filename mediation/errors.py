@@ -38,11 +38,15 @@ class Refusal(msgspec.Struct, frozen=True):
     en: str
 
 
-class FieldFault(msgspec.Struct, frozen=True):
-    """Where a body is malformed: a JSON pointer and a stable code, never the value."""
+class FieldFault(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a body is malformed: a JSON pointer and a stable code, never the value.
+
+    `table` is the code table to choose from, where a code of one was expected.
+    """
 
     pointer: str
     code: str
+    table: str | None = None
 
 
 class MediationError(Exception):

@@ -8,8 +8,8 @@ and never decides again, so rules may change and history stays (ADR 0001).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, ClassVar, TypeVar, cast
 from uuid import UUID, uuid5
 
@@ -67,6 +67,10 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     is_fact: ClassVar[bool] = False
 
     occurred_at: datetime | None = None
+
+    def moments(self) -> tuple[datetime | None, ...]:
+        """Give the times at which what it records happened; None is the door's clock."""
+        return (self.occurred_at,)
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -172,6 +176,7 @@ Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 CommandT = TypeVar("CommandT", bound=Command)
 E = TypeVar("E", bound=type[Event])
 C = TypeVar("C", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
 class Handled(msgspec.Struct, frozen=True):
@@ -359,8 +364,35 @@ def read_command(
     """Read the JSON body of a command; `from_json` makes the types JSON does not know.
 
     Raises:
-        Malformed: not JSON (`code` "not-json"), or not of the command's form; names the place by
-            JSON pointer and never repeats a value.
+        Malformed: as `read_body`, or a time without zone, or a time or day out of all bounds.
+    """
+    command = read_body(command_type, body, from_json)
+    for day in _days(command):
+        if isinstance(day, datetime):
+            aware(day)
+        else:
+            _require_year(day)
+    return command
+
+
+def _days(value: Any) -> Iterator[date]:
+    """Walk a form and give every day and time in it."""
+    if isinstance(value, date):
+        yield value
+    elif isinstance(value, msgspec.Struct):
+        for field in value.__struct_fields__:
+            yield from _days(getattr(value, field))
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _days(item)
+
+
+def read_body(form: type[T], body: bytes, from_json: Callable[[type, Any], Any] | None = None) -> T:
+    """Read a JSON body of a given form.
+
+    Raises:
+        Malformed: not JSON (`code` "not-json"), or not of the form; names the place by JSON
+            pointer and never repeats a value.
     """
     if b"\\u0000" in body or b"\x00" in body:
         raise Malformed(
@@ -369,7 +401,7 @@ def read_command(
             code="nul-character",
         )
     try:
-        command = msgspec.json.decode(body, type=command_type, dec_hook=from_json)
+        return msgspec.json.decode(body, type=form, dec_hook=from_json)
     except msgspec.ValidationError as error:
         raise Malformed(
             zh="字段缺失、多余或类型不符，请按接口说明改正所列位置。",
@@ -382,9 +414,6 @@ def read_command(
             en="The body is not valid JSON in UTF-8; check it and submit again.",
             code="not-json",
         ) from None
-    if command.occurred_at is not None:
-        aware(command.occurred_at)
-    return command
 
 
 _FAULTS = (
@@ -411,7 +440,7 @@ def _fault(message: str) -> FieldFault:
 
 
 _EARLIEST, _LATEST = 1950, 2199
-"""Years in which anything here can have happened; also keeps every time in UTC representable."""
+"""Years in which anything here can happen; days near them can still be counted from, in UTC too."""
 
 
 def aware(at: datetime) -> datetime:
@@ -426,13 +455,17 @@ def aware(at: datetime) -> datetime:
             en="A time needs its zone, for example 2026-03-02T09:00:00+08:00.",
             code="naive-time",
         )
-    if not _EARLIEST <= at.year <= _LATEST:
+    _require_year(at)
+    return at.astimezone(UTC)
+
+
+def _require_year(day: date) -> None:
+    if not _EARLIEST <= day.year <= _LATEST:
         raise Malformed(
             zh="时间超出可登记的范围，请核对年份。",
             en="The time lies outside what can be recorded; check the year.",
             code="time-out-of-range",
         )
-    return at.astimezone(UTC)
 
 
 def check_registries() -> None:

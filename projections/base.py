@@ -257,3 +257,18 @@ def begins(path: Column[Any], prefixes: Iterable[str]) -> sa.ColumnElement[bool]
     LIKE, since it compares bytes under every collation; paths hold none of its wildcards.
     """
     return sa.or_(sa.false(), *(path.like(f"{prefix}%") for prefix in prefixes))
+
+
+def page_after(
+    query: sa.Select[Any],
+    order: Sequence[sa.ColumnElement[Any]],
+    after: Sequence[Any] | None,
+    *,
+    latest_first: bool = False,
+) -> sa.Select[Any]:
+    """Sort a query, and begin behind the row with these keys; None: at the first row."""
+    if after is not None:
+        keys = (sa.literal(it, column.type) for it, column in zip(after, order, strict=True))
+        here, last = sa.tuple_(*order), sa.tuple_(*keys)
+        query = query.where(here < last if latest_first else here > last)
+    return query.order_by(*(column.desc() if latest_first else column for column in order))

@@ -20,15 +20,18 @@ from projections.base import (
     Projection,
     Rows,
     freshness,
+    page_after,
     scope_columns,
     scope_values,
     scope_view,
     visible,
 )
-from projections.standing import Standing, commands, restored, stored
+from projections.folding import commands
+from projections.standing import Standing, restored, stored
 
+# By which way a matter came in is told with the case itself, to those who may know it (ADR 0020).
 _HIDDEN = frozenset(
-    {"standing", "custody_path", "assigned", "receiver_path", "former", "filed_by_id"}
+    {"standing", "custody_path", "assigned", "receiver_path", "former", "filed_by_id", "channel"}
 )
 _OF_RECEIVER = (
     "case_id",
@@ -58,7 +61,7 @@ class CaseFile(Projection):
     """One row per case, with the columns that lists, searches and figures ask for."""
 
     name = "case_file"
-    version = 1
+    version = 2
 
     def define(self) -> tuple[Table, ...]:
         """Make the table."""
@@ -150,12 +153,7 @@ class CaseFile(Projection):
         ):
             if wanted is not None:
                 query = query.where(column == wanted)
-        if after is not None:
-            last_on, last_id = sa.literal(after[0], sa.Date), sa.literal(after[1], sa.Uuid)
-            query = query.where(
-                sa.tuple_(columns.received_on, columns.case_id) < sa.tuple_(last_on, last_id)
-            )
-        query = query.order_by(columns.received_on.desc(), columns.case_id.desc())
+        query = page_after(query, (columns.received_on, columns.case_id), after, latest_first=True)
         rows = connection.execute(query.limit(limit + 1)).all()
         items = [_shown(row, scope.sees(scope_view(row))) for row in rows[:limit]]
         last = rows[limit - 1] if len(rows) > limit else None
@@ -206,8 +204,8 @@ def _row(case: Standing) -> tuple[Any, ...]:
         case.risk,
         f"|{'|'.join(case.flags)}|" if case.flags else "",
         case.cause,
-        len(case.applicant_ids),
-        len(case.respondent_ids),
+        len(case.applicants),
+        len(case.respondents),
         case.claimed_fen,
         case.agreed_fen,
         case.applied_fen,
@@ -219,9 +217,9 @@ def _row(case: Standing) -> tuple[Any, ...]:
         case.closed_on,
         case.move.kind if case.move else None,
         case.receiver_body_id,
-        due[1].due_on if due else None,
-        due[0] if due else None,
-        case.irregularities,
+        due.due_on if due else None,
+        due.code if due else None,
+        len(case.irregularities),
         case.version,
         case.position,
         *scope_values(case),

@@ -128,7 +128,7 @@ class Follower:
                 if not self.step():
                     self._log.wait_beyond(self.position, _IDLE)
             except Exception as error:
-                if not _is_outage(error):
+                if not is_outage(error):
                     raise
                 stop.wait(_REST)
 
@@ -316,7 +316,7 @@ class Follower:
         return True
 
 
-def _is_outage(error: Exception) -> bool:
+def is_outage(error: Exception) -> bool:
     """Tell a database that does not answer; drivers share the names of it, not the class."""
     names = {kind.__name__ for kind in type(error).__mro__}
     return isinstance(error, exc.TimeoutError) or bool(

@@ -1,306 +1,92 @@
-"""Given, when, then over the pure deciders: one case in memory, no store, no key, no network.
-
-Everything is deterministic: ids come from names, seeds from a counter, time from the test. What is
-personal stays as the decider left it, unsealed; folding must not care.
-"""
+"""A case in memory and the steps of its life, each as the office would take it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, date, datetime
-from types import MappingProxyType
+from collections.abc import Callable, Mapping
+from datetime import date
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
-import msgspec
-
-from mediation import calendar, ladder
-from mediation.case.agreement import (
+from mediation.calendar import DueDate
+from mediation.case.agreement import SealAgreement, SignAgreement
+from mediation.case.aid import GrantAid, RefuseAid
+from mediation.case.assignment import AssignMediators, ConfirmAssignment
+from mediation.case.closing import CloseCase
+from mediation.case.conclusion import (
     ConcludeMediation,
     FailMediation,
-    GiveUndertaking,
-    ObligationEntry,
-    RecordSettlement,
-    ServeRemediesNotice,
+    WithdrawApplication,
 )
-from mediation.case.assignment import AssignMediators, ConfirmAssignment, DeclineAssignment
-from mediation.case.closing import CloseCase
-from mediation.case.consent import AcceptCase, AskConsent, RecordConsent, RefuseCase
+from mediation.case.consent import (
+    AcceptCase,
+    AskConsent,
+    RecordConsent,
+    RefuseCase,
+)
 from mediation.case.custody import (
     AcceptCustody,
-    DeclineCustody,
     RequestCustodyMove,
-    WithdrawCustodyMove,
 )
-from mediation.case.intake import ClearFlag, LineEntry, PartyEntry, RaiseFlag, RegisterCase
+from mediation.case.demand import (
+    ContractItem,
+    FeedBackDemand,
+    RecordContractChange,
+    RecordDemandAnswer,
+    RelayDemand,
+)
+from mediation.case.drafting import CheckLegality, DraftAgreement
+from mediation.case.intake import LineEntry, PartyEntry, RaiseFlag, RegisterCase
 from mediation.case.lifecycle import open_duties
-from mediation.case.performance import RecordPerformance
+from mediation.case.performance import ObligationEntry, RecordPerformance
+from mediation.case.proceedings import (
+    OpenProceeding,
+    SetObligations,
+    TakeRemedyRoute,
+    UpdateProceeding,
+)
 from mediation.case.sessions import RecordSession, ServeRightsNotice
+from mediation.case.settlement import GiveUndertaking, RecordSettlement
 from mediation.case.sheets import RecordTransferSheet
-from mediation.case.state import Answer, CaseFacts, CaseState, Party, Phase, case_stream
-from mediation.errors import MediationError, Refused
-from mediation.kernel import (
-    Actor,
-    Command,
-    Decision,
-    Event,
-    StreamRef,
-    decode,
-    encode,
-    fold,
-    handled,
-    initial_state,
+from mediation.case.term import LapseTerm
+from mediation.case.urgent import ReportUrgent
+from mediation.case.values import (
+    Addressee,
+    Answer,
+    ClaimLine,
+    ClaimResult,
+    Draft,
+    Matter,
+    Party,
+    Phase,
 )
-from mediation.ladder import Ladder, MoveKind
-from mediation.network import Appointment, Body, Capacity, ConfirmationRoute, NetworkState
-from mediation.privacy import Personal, Sealed, Unsealed, transform
-
-DISTRICT = "370102"
-STANDARD = ladder.load_ref("standard-v1")
-SEED = UUID("00000000-0000-4000-8000-000000000001")
-START = "2026-03-02T09:00+08:00"
-OPENED = date(2020, 1, 1)
-
-
-def an_id(name: str) -> UUID:
-    """Give the id that belongs to a name, always the same."""
-    return uuid5(SEED, name)
-
-
-CASE_ID = an_id("case")
-
-
-def lead_of(body_id: str | None) -> Actor:
-    """Give the lead of a body: another person at every body."""
-    return Actor(actor_id=an_id(f"{body_id} lead"), role="lead", body_id=body_id)
-
-
-def moment(at: str) -> datetime:
-    """Read a time as tests write it, `2026-03-02T09:00+08:00`, in UTC."""
-    return datetime.fromisoformat(at).astimezone(UTC)
-
-
-def mediators_of(body_id: str) -> tuple[UUID, UUID]:
-    """Give the two mediators that every body of the network has."""
-    return an_id(f"{body_id} mediator 1"), an_id(f"{body_id} mediator 2")
-
-
-def a_network(*bodies: tuple[str, str, str | None, str | None]) -> NetworkState:
-    """Build a network of open bodies (id, level, branch, parent), parents first."""
-    built: dict[str, Body] = {}
-    capacity = Capacity(
-        legal_basis="L-LDMA 10",
-        seal=True,
-        may_seal=True,
-        oral_ok=True,
-        confirmation_route=ConfirmationRoute.REVIEW_OR_COURT,
-        single_handed=False,
-        from_on=OPENED,
-    )
-    for body_id, level, branch, parent_id in bodies:
-        built[body_id] = Body(
-            body_id=body_id,
-            name_zh=f"{body_id}调解组织",
-            name_en=f"Body {body_id}",
-            level=level,
-            branch=branch,
-            kind="body",
-            parent_id=parent_id,
-            path=f"{built[parent_id].path if parent_id else '/'}{body_id}/",
-            number_prefix=body_id.upper(),
-            opened_on=OPENED,
-            capacities=(capacity,),
-        )
-    return NetworkState(
-        bodies=MappingProxyType(built),
-        appointments=tuple(
-            Appointment(
-                mediator_id=mediator_id,
-                body_id=body_id,
-                from_on=OPENED,
-                until_on=None,
-                qualifications=(),
-            )
-            for body_id in built
-            for mediator_id in mediators_of(body_id)
-        ),
-    )
-
-
-# The district, two townships; below the first a village, an industry body and a factory.
-NETWORK = a_network(
-    ("hq", "district", None, None),
-    ("dongcheng", "township", None, "hq"),
-    ("xicheng", "township", None, "hq"),
-    ("hengjie", "village-industry", "village", "dongcheng"),
-    ("catering", "village-industry", "industry", "dongcheng"),
-    ("factory", "enterprise", None, "hengjie"),
+from mediation.kernel import Command
+from mediation.ladder import MoveKind
+from mediation.privacy import Personal
+from tests.playing import (
+    CASE_ID,
+    DISTRICT,
+    NETWORK,
+    OPENED,
+    SEED,
+    STANDARD,
+    START,
+    Playing,
+    a_network,
+    alike,
+    an_id,
+    closed,
+    expect,
+    lead_of,
+    mediators_of,
+    moment,
+    on,
+    seal,
+    stored_again,
 )
 
 
-def closed(network: NetworkState, body_id: str, on: date) -> NetworkState:
-    """Give the network with one body closed from a day on."""
-    return network.with_body(msgspec.structs.replace(network.body(body_id), closed_on=on))
-
-
-def seal(value: Any) -> Any:
-    """Put in the place of everything personal an envelope that no key opens, always the same."""
-
-    def envelope(path: str, item: Unsealed) -> Sealed:
-        return Sealed(
-            kid=f"kid-{path}",
-            subject_id=item.subject_id,
-            purpose=item.purpose,
-            nonce="bm9uY2Vub25jZQ==",
-            ct="Y2lwaGVydGV4dA==",
-        )
-
-    return transform(value, envelope, Unsealed)
-
-
-class expect:  # noqa: N801 - reads as a word in `then(expect(CaseEscalated, …))`
-    """An event of a type with at least these fields."""
-
-    def __init__(self, event_type: type[Event], **fields: Any) -> None:
-        self.event_type = event_type
-        self.fields = fields
-
-    def check(self, event: Event) -> None:
-        """Compare, and name the field that differs."""
-        assert type(event) is self.event_type, f"{type(event).__name__} instead"
-        told = {name: getattr(event, name) for name in self.fields}
-        assert told == self.fields
-
-
-class Scenario:
-    """One case, its clock and its office: `given` events, `when` a command, `then` events."""
-
-    def __init__(self, *, network: NetworkState = NETWORK, rungs: Ladder = STANDARD) -> None:
-        self.network = network
-        self.ladder = rungs
-        self.stream = case_stream(CASE_ID)
-        self.log: dict[StreamRef, tuple[Event, ...]] = {}
-        self.live: dict[StreamRef, tuple[int, Any]] = {}
-        self.now = moment(START)
-        self.count = 0
-        self.decided: tuple[Any, ...] = ()
-        self.refusal: MediationError | None = None
-
-    # The state so far
-
-    def state_of(self, ref: StreamRef) -> Any:
-        """Give the live state of a stream: what was there, and the events since."""
-        told = self.log.get(ref, ())
-        count, state = self.live.get(ref, (0, initial_state(ref.kind)))
-        if count < len(told):
-            state = fold(state, told[count:])
-            self.live[ref] = (len(told), state)
-        return state
-
-    @property
-    def case(self) -> CaseState:
-        """The case as it stands."""
-        state: CaseState = self.state_of(self.stream)
-        return state
-
-    @property
-    def events(self) -> tuple[Any, ...]:
-        """All events of the case."""
-        return self.log.get(self.stream, ())
-
-    @property
-    def applicant(self) -> Party:
-        """The first applicant."""
-        return self.case.applicants[0]
-
-    @property
-    def respondent(self) -> Party:
-        """The first respondent."""
-        return self.case.respondents[0]
-
-    # Deciding
-
-    def facts(self, command: Command, by: Actor | None = None) -> CaseFacts:
-        """Make the facts as the door would, at the scenario's present.
-
-        Without `by` it is the lead of the body in custody, or of the receiver if it answers.
-        """
-        body_id = self.case.custody_body_id or getattr(command, "body_id", None)
-        if isinstance(command, AcceptCustody | DeclineCustody):
-            body_id = self.case.receiver_body_id or body_id
-        facts = CaseFacts(
-            at=self.now,
-            occurred_at=command.occurred_at or self.now,
-            actor=by or lead_of(body_id),
-            district=DISTRICT,
-            stream=self.stream,
-            command_id=an_id(f"command {self.count}"),
-            correlation_id=an_id(f"command {self.count}"),
-            seed=an_id(f"seed {self.count}"),
-            ladder=self.ladder,
-            ladders={self.ladder.ref: self.ladder},
-            calendar=calendar.default(),
-            network=self.network,
-        )
-        reads = handled(command).reads(command, facts)
-        return msgspec.structs.replace(facts, streams={ref: self.state_of(ref) for ref in reads})
-
-    def decide(self, command: Command, by: Actor | None = None) -> Decision:
-        """Ask the decider without recording anything."""
-        return handled(command).decide(self.case, command, self.facts(command, by))
-
-    def do(
-        self, command: Command, *, at: str | None = None, by: Actor | None = None
-    ) -> tuple[Any, ...]:
-        """Decide and record one command; gives the events of the case."""
-        if at is not None:
-            self.now = moment(at)
-        self.count += 1
-        decision = self.decide(command, by)
-        for ref, event in decision.events:
-            self.log[ref] = (*self.log.get(ref, ()), event)
-        return decision.on(self.stream)
-
-    def given(self, *commands: Command, at: str | None = None) -> Scenario:
-        """Record commands that must go through."""
-        for command in commands:
-            self.do(command, at=at)
-        return self
-
-    def when(self, command: Command, *, at: str | None = None, by: Actor | None = None) -> Scenario:
-        """Try one command; `then` or `then_refused` says what must have come of it."""
-        self.decided, self.refusal = (), None
-        try:
-            self.decided = self.do(command, at=at, by=by)
-        except MediationError as error:
-            self.refusal = error
-        return self
-
-    def then(self, *expected: expect | type[Event]) -> Scenario:
-        """Require exactly these events of the last command, in order."""
-        assert self.refusal is None, self.refusal
-        assert len(self.decided) == len(expected), [type(e).__name__ for e in self.decided]
-        for event, wanted in zip(self.decided, expected, strict=True):
-            (wanted if isinstance(wanted, expect) else expect(wanted)).check(event)
-        return self
-
-    def then_refused(self, *codes: str) -> Scenario:
-        """Require that the last command was refused with exactly these codes, in order."""
-        error = self.refusal
-        assert error is not None, self.decided
-        given = (
-            tuple(refusal.code for refusal in error.refusals)
-            if isinstance(error, Refused)
-            else (error.code,)
-        )
-        assert given == codes
-        sentences = error.refusals if isinstance(error, Refused) else (error.detail,)
-        for sentence in sentences:
-            assert any("一" <= letter <= "鿿" for letter in sentence.zh)
-            assert sentence.en.isascii()
-        return self
-
-    # The steps of an ordinary case, each as the office would take it
+class Scenario(Playing):
+    """One case, its clock and its office, with every step that an office takes."""
 
     def registered(
         self, *, body_id: str = "hengjie", workers: int = 1, at: str | None = None, **changes: Any
@@ -379,6 +165,17 @@ class Scenario:
             text=Personal("本单位承诺按期足额支付。"),
         )
 
+    def promised(self) -> Scenario:
+        """See that something is owed, by the paper that belongs to the matter."""
+        papers: dict[Matter, Callable[[], Command]] = {
+            Matter.DISPUTE: self.promise,
+            Matter.DEMAND: self.change,
+            Matter.AID: self.obligations_set,
+        }
+        if self.case.payments:
+            return self
+        return self.given(papers[Matter(self.case.matter_kind)]())
+
     def settlement(self, **changes: Any) -> RecordSettlement:
         """Make the command that records a settlement without payment, signed by everybody."""
         fields: dict[str, Any] = {
@@ -401,6 +198,186 @@ class Scenario:
         """End the mediation without agreement."""
         return self.given(FailMediation(cause_code="no-agreement"))
 
+    def draft(self, *, fen: int = 100_000, **changes: Any) -> DraftAgreement:
+        """Make the command that drafts an agreement of everybody on every line."""
+        fields: dict[str, Any] = {
+            "bound_ids": tuple(party.party_id for party in self.case.parties),
+            "results": tuple(
+                ClaimResult(line_id=line.line_id, result="agreed") for line in self.case.lines
+            ),
+            "obligations": tuple(
+                ObligationEntry(line_id=line.line_id, agreed_fen=fen, due_on=date(2026, 3, 20))
+                for line in self.case.lines
+            ),
+            "text": Personal("双方自愿达成如下协议。"),
+        }
+        return DraftAgreement(**(fields | changes))
+
+    def drafted(self, **changes: Any) -> Scenario:
+        """Draft an agreement."""
+        return self.given(self.draft(**changes))
+
+    @property
+    def on_the_table(self) -> Draft:
+        """The draft that waits for signatures."""
+        assert self.case.draft is not None
+        return self.case.draft
+
+    @property
+    def term(self) -> DueDate:
+        """The end of the statutory term, which runs."""
+        assert self.case.term is not None
+        return self.case.term
+
+    @property
+    def paper(self) -> dict[str, Any]:
+        """Number and digest as they stand in the footer of the latest draft."""
+        draft = self.case.draft
+        return {
+            "number": draft.number if draft else 1,
+            "digest": draft.digest[:12] if draft else "0" * 12,
+        }
+
+    def check(self, **changes: Any) -> CheckLegality:
+        """Make the command that finds nothing to object to in the latest draft."""
+        fields: dict[str, Any] = {
+            "number": self.paper["number"],
+            "no_insurance_waiver": True,
+            "no_third_party_harm": True,
+            "is_voluntary": True,
+            "is_clear": True,
+        }
+        return CheckLegality(**(fields | changes))
+
+    def signed(self) -> Scenario:
+        """Let everybody bound and the mediator sign."""
+        return self.given(*self.acts()[:-1])
+
+    def acts(self) -> list[Any]:
+        """Make every act that the latest draft needs: each signature, and the seal as the last."""
+        bound = self.case.draft.bound_ids if self.case.draft else ()
+        return [
+            *(SignAgreement(**self.paper, party_id=party_id) for party_id in bound),
+            SignAgreement(**self.paper, mediator_id=self.case.lead_mediator_id),
+            SealAgreement(**self.paper),
+        ]
+
+    def in_force(self) -> Scenario:
+        """Draft, check, sign and seal."""
+        self.drafted().given(self.check()).signed()
+        return self.given(SealAgreement(**self.paper))
+
+    def withdrawn(self) -> Scenario:
+        """Let all applicants take the application back."""
+        return self.given(self.withdrawal())
+
+    def withdrawal(self) -> WithdrawApplication:
+        """Make the command by which all applicants take the application back."""
+        return WithdrawApplication(by_ids=tuple(p.party_id for p in self.case.applicants))
+
+    def departed(self) -> Scenario:
+        """Let the applicant go to arbitration."""
+        return self.given(self.departure())
+
+    def departure(self, by: Party | None = None, **changes: Any) -> TakeRemedyRoute:
+        """Make the command by which a party, by default the applicant, goes to arbitration."""
+        fields: dict[str, Any] = {
+            "forum": "arbitration",
+            "filed_by_ids": ((by or self.applicant).party_id,),
+            "forum_name": "区劳动人事争议仲裁委员会",
+        }
+        return TakeRemedyRoute(**(fields | changes))
+
+    def relayed(self) -> Scenario:
+        """Put the demand to the employer."""
+        return self.given(RelayDemand(respondent_id=self.respondent.party_id, means="in-person"))
+
+    def answered(self) -> Scenario:
+        """Let the employer grant the demand."""
+        return self.given(RecordDemandAnswer(answer="GRANTED", means="in-person"))
+
+    def fed_back(self) -> Scenario:
+        """Tell the workers what became of the demand."""
+        return self.given(FeedBackDemand(means="in-person"))
+
+    def change(self) -> RecordContractChange:
+        """Make the command that records a monthly allowance on every line, signed by all."""
+        return RecordContractChange(
+            signed_by_ids=tuple(party.party_id for party in self.case.parties),
+            items=tuple(
+                ContractItem(
+                    line_id=line.line_id,
+                    item=Personal("每月增加津贴"),
+                    monthly_fen=30_000,
+                    first_due_on=date(2026, 4, 10),
+                    recurring=True,
+                )
+                for line in self.case.lines
+            ),
+        )
+
+    def changed(self) -> Scenario:
+        """Change the contract as the demand asked."""
+        return self.given(self.change())
+
+    def aided(self) -> Scenario:
+        """Grant aid."""
+        return self.given(GrantAid(criteria_code="wage-arrears"))
+
+    def unaided(self) -> Scenario:
+        """Do not grant aid."""
+        return self.given(RefuseAid(reason_code="criteria-not-met"))
+
+    def litigated(self) -> Scenario:
+        """Open an arbitration on behalf of the workers."""
+        return self.given(self.arbitration())
+
+    def arbitration(self) -> OpenProceeding:
+        """Make the command that records an arbitration brought by every applicant."""
+        return OpenProceeding(
+            forum="arbitration",
+            forum_name="区劳动人事争议仲裁委员会",
+            filed_by_ids=tuple(p.party_id for p in self.case.applicants),
+            source="document",
+        )
+
+    def awarded(self) -> Scenario:
+        """Let the arbitration end in an award, and record what is to be paid."""
+        self.given(self.award())
+        return self.given(self.obligations_set())
+
+    def award(self) -> UpdateProceeding:
+        """Make the command that ends the last proceeding with an award."""
+        return UpdateProceeding(
+            proceeding_id=self.case.proceedings[-1].proceeding_id
+            if self.case.proceedings
+            else SEED,
+            step="decided",
+            result="arbitral-award",
+            source="document",
+        )
+
+    def obligations_set(self) -> SetObligations:
+        """Make the command that records what the award orders on every line."""
+        return SetObligations(
+            source_document="arbitral-award",
+            obligations=tuple(
+                ObligationEntry(line_id=line.line_id, agreed_fen=100_000, due_on=date(2026, 3, 20))
+                for line in self.case.lines
+            ),
+        )
+
+    def report(self) -> ReportUrgent:
+        """Make the command that reports urgently to both addressees."""
+        return ReportUrgent(
+            kind="first",
+            addressees=(
+                Addressee(kind="party-government", name="街道综治中心"),
+                Addressee(kind="upper-union", name="区总工会", body_id="hq"),
+            ),
+            text=Personal("职工聚集，情况紧急。"),
+        )
+
     def payment(self, at: int = 0, *, fen: int = 100_000) -> RecordPerformance:
         """Make the command that records a payment on one obligation."""
         return RecordPerformance(
@@ -414,7 +391,7 @@ class Scenario:
         """Close; whatever is still open is waived."""
         return self.given(self.waiver())
 
-    def waiver(self, reason_code: str = "creditor-released") -> CloseCase:
+    def waiver(self, reason_code: str = "party-untraceable") -> CloseCase:
         """Make the command that closes the case and waives every duty still open."""
         return CloseCase(waived_duties=open_duties(self.case), waiver_reason_code=reason_code)
 
@@ -450,10 +427,18 @@ class Scenario:
         return self.given(AcceptCustody())
 
 
+def lapse_of(term: DueDate | None) -> LapseTerm:
+    """Make the command that the timer fires on a term; without one, on a term that is none."""
+    if term is None:
+        return LapseTerm(code="D02", due_on=date(2026, 3, 17), start_event_id=an_id("no term"))
+    code: Any = term.code
+    return LapseTerm(code=code, due_on=term.due_on, start_event_id=UUID(term.start_event_id))
+
+
 def a_registration(*, workers: int = 1, companies: int = 1, **changes: Any) -> RegisterCase:
     """Make the command that registers wages claimed by some workers, 100,000 fen each."""
     fields: dict[str, Any] = {
-        "matter_kind": "DISPUTE",
+        "matter_kind": Matter.DISPUTE,
         "channel": "walk-in",
         "body_id": "hengjie",
         "applicants": tuple(
@@ -473,74 +458,84 @@ def a_registration(*, workers: int = 1, companies: int = 1, **changes: Any) -> R
     return RegisterCase(**(fields | changes))
 
 
-def in_phase(phase: Phase, **registration: Any) -> Scenario:
-    """Bring a fresh case into a phase, the shortest proper way."""
-    scenario = Scenario().registered(**registration)
-    steps = {
+def results(said: Mapping[ClaimLine, Any]) -> tuple[ClaimResult, ...]:
+    """Make the results of claim lines out of what is said of each: agreed, waived, open."""
+    return tuple(ClaimResult(line_id=line.line_id, result=it) for line, it in said.items())
+
+
+STEPS: dict[Matter, dict[Phase, tuple[str, ...]]] = {
+    Matter.DISPUTE: {
         Phase.REGISTERED: (),
-        Phase.CONSENT_PENDING: (scenario.agreed,),
-        Phase.ACCEPTED: (scenario.agreed, scenario.accepted),
-        Phase.ASSIGNED: (scenario.agreed, scenario.accepted, scenario.assigned),
-        Phase.MEDIATING: (scenario.agreed, scenario.accepted, scenario.mediating),
-        Phase.PERFORMING: (
-            scenario.agreed,
-            scenario.accepted,
-            scenario.mediating,
-            scenario.settled,
-        ),
-        Phase.FAILED: (scenario.agreed, scenario.accepted, scenario.mediating, scenario.failed),
-        Phase.NOT_ACCEPTED: (scenario.refused,),
-        Phase.CLOSED: (
-            scenario.agreed,
-            scenario.accepted,
-            scenario.mediating,
-            scenario.settled,
-            scenario.closed,
-        ),
-    }
-    for step in steps[phase]:
-        step()
+        Phase.CONSENT_PENDING: ("agreed",),
+        Phase.ACCEPTED: ("agreed", "accepted"),
+        Phase.ASSIGNED: ("agreed", "accepted", "assigned"),
+        Phase.MEDIATING: ("agreed", "accepted", "mediating"),
+        Phase.SIGNING: ("agreed", "accepted", "mediating", "drafted"),
+        Phase.PERFORMING: ("agreed", "accepted", "mediating", "settled"),
+        Phase.FAILED: ("agreed", "accepted", "mediating", "failed"),
+        Phase.WITHDRAWN: ("agreed", "accepted", "withdrawn"),
+        Phase.NOT_ACCEPTED: ("refused",),
+        Phase.IN_PROCEEDINGS: ("agreed", "accepted", "departed"),
+        Phase.CLOSED: ("agreed", "accepted", "mediating", "settled", "closed"),
+    },
+    Matter.DEMAND: {
+        Phase.REGISTERED: (),
+        Phase.RELAYED: ("relayed",),
+        Phase.ANSWERED: ("relayed", "answered"),
+        Phase.PERFORMING: ("relayed", "answered", "changed"),
+        Phase.WITHDRAWN: ("withdrawn",),
+        Phase.CLOSED: ("relayed", "answered", "fed_back", "closed"),
+    },
+    Matter.AID: {
+        Phase.REGISTERED: (),
+        Phase.AIDED: ("aided",),
+        Phase.NOT_ACCEPTED: ("unaided",),
+        Phase.IN_PROCEEDINGS: ("aided", "litigated"),
+        Phase.PERFORMING: ("aided", "litigated", "awarded"),
+        Phase.WITHDRAWN: ("withdrawn",),
+        Phase.CLOSED: ("aided", "closed"),
+    },
+}
+"""The shortest proper way into each phase that a matter of each kind can be in."""
+
+PLACES = tuple((matter, phase) for matter, steps in STEPS.items() for phase in steps)
+"""Every kind of matter in every phase it can be in."""
+
+
+def in_phase(phase: Phase, matter: Matter | None = None, **registration: Any) -> Scenario:
+    """Bring a fresh case into a phase; by default a dispute, where a dispute can be in it."""
+    kind = matter or next(it for it in Matter if phase in STEPS[it])
+    scenario = Scenario().registered(**({"matter_kind": kind} | registration))
+    for step in STEPS[kind][phase]:
+        getattr(scenario, step)()
     assert scenario.case.phase is phase
     return scenario
 
 
-def stored_again(events: tuple[Event, ...]) -> tuple[Event, ...]:
-    """Give events as they come back from the log: sealed, encoded, decoded."""
-    return tuple(decode(event.topic, encode(seal(event))) for event in events)
-
-
-# One well-formed example of every command on a registered case, whatever phase the case is in.
-COMMANDS: dict[str, Callable[[Scenario], Command]] = {
-    "accept-case": lambda s: AcceptCase(within_scope=True, within_district=True),
-    "accept-custody": lambda s: AcceptCustody(),
-    "ask-consent": lambda s: AskConsent(party_id=s.respondent.party_id, means="phone"),
-    "assign-mediators": lambda s: AssignMediators(
-        mediator_ids=mediators_of(s.case.custody_body_id),
-        lead_mediator_id=mediators_of(s.case.custody_body_id)[0],
-    ),
-    "clear-flag": lambda s: ClearFlag(flag="MEDIA", explanation=Personal("已核实。")),
-    "close-case": lambda s: CloseCase(),
-    "conclude-mediation": lambda s: s.conclusion(),
-    "confirm-assignment": lambda s: ConfirmAssignment(mediator_id=s.case.lead_mediator_id),
-    "decline-assignment": lambda s: DeclineAssignment(
-        mediator_id=s.case.lead_mediator_id, reason_code="workload"
-    ),
-    "decline-custody": lambda s: DeclineCustody(reason_code="wrong-body"),
-    "fail-mediation": lambda s: FailMediation(cause_code="no-agreement"),
-    "give-undertaking": lambda s: s.promise(),
-    "raise-flag": lambda s: RaiseFlag(flag="MEDIA"),
-    "record-consent": lambda s: s.consent(s.respondent),
-    "record-performance": lambda s: s.payment(),
-    "record-session": lambda s: s.session(),
-    "record-settlement": lambda s: s.settlement(),
-    "record-transfer-sheet": lambda s: s.sheet(s.respondent),
-    "refuse-case": lambda s: RefuseCase(reason_code="duplicate"),
-    "request-custody-move": lambda s: s.move("dongcheng"),
-    "serve-remedies-notice": lambda s: ServeRemediesNotice(
-        party_id=s.respondent.party_id, means="written"
-    ),
-    "serve-rights-notice": lambda s: ServeRightsNotice(
-        party_id=s.respondent.party_id, means="attending"
-    ),
-    "withdraw-custody-move": lambda s: WithdrawCustodyMove(),
-}
+__all__ = [
+    "CASE_ID",
+    "DISTRICT",
+    "NETWORK",
+    "OPENED",
+    "PLACES",
+    "SEED",
+    "STANDARD",
+    "START",
+    "STEPS",
+    "Playing",
+    "Scenario",
+    "a_network",
+    "a_registration",
+    "alike",
+    "an_id",
+    "closed",
+    "expect",
+    "in_phase",
+    "lead_of",
+    "mediators_of",
+    "moment",
+    "on",
+    "results",
+    "seal",
+    "stored_again",
+]

@@ -20,6 +20,7 @@ from sqlalchemy.engine import make_url
 import mediation.case
 from mediation import calendar, kernel, ladder
 from mediation.application import SYSTEM, Answer, Mediation, Request, read_command
+from mediation.approvals import Approvals
 from mediation.store import Log, migrate, open_engine
 from mediation.store.access import AccessLog, migrate_access
 from mediation.store.sealing import Sealer
@@ -58,31 +59,30 @@ class Office(NamedTuple):
     mediation: Mediation
     accounts: Mapping[str, UUID]
 
-    def do(  # noqa: D417 - the rest is what `Request` says
-        self,
-        who: str,
-        key: str,
-        command: str,
-        body: Mapping[str, Any],
-        *,
-        stream_id: UUID | None = None,
-        expected_version: int | None = None,
-    ) -> Answer:
-        """Carry out one command, given by its kebab-case name and JSON body.
+    def ask(  # noqa: D417 - the rest is what `Request` says
+        self, who: str, key: str, command: str, body: Mapping[str, Any], **more: Any
+    ) -> Request:
+        """Put one command, given by its kebab-case name and JSON body, into a request.
 
         Args:
             who: the name of an account, or `system`.
         """
         actor_id = SYSTEM if who == "system" else self.accounts[who]
-        return execute(
-            self.mediation,
-            actor_id,
-            key,
-            command,
-            body,
-            stream_id=stream_id,
-            expected_version=expected_version,
-        )
+        return a_request(actor_id, key, command, body, **more)
+
+    def do(self, who: str, key: str, command: str, body: Mapping[str, Any], **more: Any) -> Answer:
+        """Carry out one command; the arguments are those of `ask`."""
+        return self.mediation.execute(self.ask(who, key, command, body, **more))
+
+
+def a_request(
+    actor_id: UUID, key: str, command: str, body: Mapping[str, Any], **more: Any
+) -> Request:
+    """Put one command into a request, its body read from JSON as a client's would be."""
+    handled = kernel.command_named(command)
+    assert handled is not None, command
+    read = read_command(handled.command_type, json.dumps(body).encode())
+    return Request(actor_id=actor_id, key=key, command=read, **more)
 
 
 def execute(
@@ -91,22 +91,10 @@ def execute(
     key: str,
     command: str,
     body: Mapping[str, Any],
-    *,
-    stream_id: UUID | None = None,
-    expected_version: int | None = None,
+    **more: Any,
 ) -> Answer:
-    """Send one command through the door, its body read from JSON as a client's would be."""
-    handled = kernel.command_named(command)
-    assert handled is not None, command
-    return engine.execute(
-        Request(
-            actor_id=actor_id,
-            key=key,
-            command=read_command(handled.command_type, json.dumps(body).encode()),
-            stream_id=stream_id,
-            expected_version=expected_version,
-        )
-    )
+    """Send one command through the door; the arguments are those of `a_request`."""
+    return engine.execute(a_request(actor_id, key, command, body, **more))
 
 
 def vault_beside(database: str) -> str:
@@ -170,6 +158,7 @@ def wired(
                 ladder=rungs,
                 ladders={rungs.ref: rungs},
                 calendar=calendar.default(),
+                approvals=Approvals(b"secret of the tests"),
             )
     finally:
         engine.dispose()

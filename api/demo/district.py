@@ -2,7 +2,8 @@
 
 Four points bear a name from the press and nothing else that is known of them. How the 76 divide
 over the levels is not published, nor who works where, nor what each body may do: all of that is
-made up, and every made-up name begins with 示例 / "Sample".
+made up, and every made-up name begins with 示例 / "Sample". Beside the district, and not counted
+in it, stands one sample body at which a story from another district is played.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 
 DISTRICT = "331003"
 OPENED_ON = "2015-01-01"
-TOP, XICHENG = "huangyan", "xicheng"
+TOP, XICHENG, MEIDUO = "huangyan", "xicheng", "meiduo"
 PUBLISHED_COUNT = 76
 
 
@@ -61,7 +62,7 @@ REAL = (
         is_real=True,
     ),
     Point(
-        "meiduo",
+        MEIDUO,
         "台州美多模具",
         "Taizhou Meiduo Mould",
         "enterprise",
@@ -151,6 +152,21 @@ def _enterprises() -> Iterator[Point]:
 POINTS = (*REAL, *_streets(), *_villages(), *_industries(), *_enterprises())
 """All 76, every parent before its children."""
 
+SUBCENTRE = Point(
+    "sample-subcentre",
+    "示例区法律援助中心工会分中心",
+    "Sample union sub-centre for legal aid",
+    "district",
+    None,
+    "legal-aid-subcentre",
+    None,
+    "示例援",
+)
+"""Stands for a body of another district: it has no parent here and is none of the 76."""
+
+ALONE = frozenset({"village-09"})
+"""Where one person is the whole office, beside the points in small firms, of which all are so."""
+
 # What a body of each kind may do, in the demo. Where the law leaves a kind open, and for the points
 # named in the press, the careful setting stands: no seal, and "ask the court" for confirmation.
 _OPEN = {"seal": False, "may_seal": False, "oral_ok": False, "confirmation_route": "ask"}
@@ -173,12 +189,23 @@ CAPACITIES: dict[str, dict[str, Any]] = {
     "township-body": {"legal_basis": "L-LDMA 10(3); L-ZJ 7(3)", **_COMMITTEE},
     "street-union": {"legal_basis": "L-LDMA 10(3); L-ZJ 7(3)", **_OPEN},
     "circuit-room": {"legal_basis": "L-ZJ 7(5); L-PML 34; L-TUL 30", **_OPEN},
+    "legal-aid-subcentre": {"legal_basis": "L-TUL 30", **_OPEN},
 }
+
+
+def capacity_of(point: Point) -> dict[str, Any]:
+    """Give what a body may do, as the fields of the command that settles it."""
+    capacity = CAPACITIES[point.kind]
+    return {**capacity, "single_handed": True} if point.body_id in ALONE else capacity
+
 
 OFFICE = ("lead", "clerk", "mediator")
 STAFF: dict[str, tuple[str, ...]] = {
     TOP: (*OFFICE, "auditor", "dashboard"),
+    SUBCENTRE.body_id: ("lead", "clerk", "counsel-1", "counsel-2"),
     XICHENG: OFFICE,
+    MEIDUO: ("liaison", "lead", "mediator"),
+    "village-09": ("mediator",),
     "enterprise-07": OFFICE,
     "industry-02": OFFICE,
     "street-05": OFFICE,
@@ -189,12 +216,17 @@ STAFF: dict[str, tuple[str, ...]] = {
     "village-06": OFFICE,
     "street-06": OFFICE,
 }
-"""Who works where, as far as the stories need them; the coordinator is there from the start."""
+"""Who works where, as far as the stories need them; the coordinator is there from the start.
+
+Where several have the same role at a body, a number follows it.
+"""
 
 ROLE_NAMES = {
     "lead": "示例负责人",
     "clerk": "示例内勤",
     "mediator": "示例调解员",
+    "liaison": "示例信息联络员",
+    "counsel": "示例工会签约律师",
     "auditor": "示例审计员",
     "dashboard": "示例看板用户",
     "coordinator": "示例统筹员",
@@ -204,3 +236,8 @@ ROLE_NAMES = {
 def who(role: str, body_id: str) -> str:
     """Name an account of the demo: `lead@street-05`."""
     return f"{role}@{body_id}"
+
+
+def role_of(job: str) -> str:
+    """Give the role of somebody in `STAFF`: `counsel` of `counsel-2`."""
+    return job.partition("-")[0]

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from api.demo.district import CAPACITIES, OPENED_ON, POINTS, ROLE_NAMES, STAFF, TOP, who
+from api.demo.district import (
+    OPENED_ON,
+    POINTS,
+    ROLE_NAMES,
+    STAFF,
+    SUBCENTRE,
+    TOP,
+    capacity_of,
+    role_of,
+    who,
+)
 from api.demo.office import Office
 
 COORDINATOR = who("coordinator", TOP)
@@ -13,24 +23,28 @@ Issue = Callable[[str], str]
 
 
 def open_points(office: Office) -> None:
-    """Open every point but the top, which is there already, and say what each may do."""
-    for point in POINTS:
-        if point.body_id != TOP:
+    """Open every point below the top, and say what each body may do.
+
+    The two without a body above them are there already.
+    """
+    for point in (*POINTS, SUBCENTRE):
+        if point.parent_id is not None:
             office.network(COORDINATOR, "open-service-point", **point.opening())
         office.network(
             COORDINATOR,
             "set-capacity",
             body_id=point.body_id,
             from_on=OPENED_ON,
-            **CAPACITIES[point.kind],
+            **capacity_of(point),
         )
 
 
 def staff(office: Office, issue: Issue) -> None:
     """Open the accounts, each with one role at one body, and appoint the mediators."""
-    names = {point.body_id: point.name_zh for point in POINTS}
-    for body_id, roles in STAFF.items():
-        for role in roles:
+    names = {point.body_id: point.name_zh for point in (*POINTS, SUBCENTRE)}
+    for body_id, jobs in STAFF.items():
+        for job in jobs:
+            role = role_of(job)
             opened = office.network(
                 COORDINATOR,
                 "open-account",
@@ -44,5 +58,5 @@ def staff(office: Office, issue: Issue) -> None:
                 office.network(
                     COORDINATOR, "appoint-mediator", mediator_id=account_id, body_id=body_id
                 )
-            office.accounts[who(role, body_id)] = account_id
-            office.tokens[who(role, body_id)] = issue(account_id)
+            office.accounts[who(job, body_id)] = account_id
+            office.tokens[who(job, body_id)] = issue(account_id)

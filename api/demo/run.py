@@ -17,26 +17,28 @@ from datetime import date, datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any, TextIO
+from typing import TextIO
 from uuid import UUID
 
 import httpx
 
 from api import bootstrap
-from api.demo import district, opening, report, stories
-from api.demo.office import SHANGHAI, Office
+from api.demo import district, opening, pages, report
+from api.demo.office import SHANGHAI, Case, Office
 from api.demo.screen import Progress, headed
+from api.demo.stories import STORIES, small_cases
 from api.founding import found_district
 from api.server import server_of
 from api.settings import Settings
+from mediation.application import SYSTEM, Request
 from mediation.errors import Unsafe
-from mediation.network import OpenServicePoint
+from mediation.network import GrantRole, OpenServicePoint, Role
 
-START = datetime(2015, 12, 31, 8, 0, tzinfo=SHANGHAI)
+START = datetime(2015, 1, 5, 8, 0, tzinfo=SHANGHAI)
 FILE = "demo.json"
 _LOOK_AGAIN = 0.2
 _A_WHILE = 3600.0
-_STAGES = 5
+_STAGES = 3 + len(STORIES)
 _INTERRUPTED = 130
 
 
@@ -149,20 +151,17 @@ def _play(
     def issue(account_id: str) -> str:
         return engine.tokens.issue(UUID(account_id), label="demo").token
 
-    founded = found_district(
-        engine, _top(), coordinator=district.ROLE_NAMES["coordinator"], label="demo"
-    )
-    office = Office(http, {opening.COORDINATOR: founded.token}, progress.step)
+    office = Office(http, {opening.COORDINATOR: _found(engine)}, progress.step, START)
     with progress.stage("开设76家服务点", "opening 76 service points"):
         opening.open_points(office)
     with progress.stage("开通账号、聘任调解员", "opening accounts, appointing mediators"):
         opening.staff(office, issue)
-    with progress.stage("案例一：公开报道的讨薪案", "case 1: the published story"):
-        cases = {"eight-workers": stories.eight_workers(office)}
-    with progress.stage("案例二：逐级提请", "case 2: the climb"):
-        cases["climb"] = stories.climb(office)
+    cases: dict[str, Case] = {}
+    for story in sorted(STORIES, key=lambda it: it.begins):
+        with progress.stage(*story.brief):
+            cases[story.name] = story.play(office)
     with progress.stage("其他小案", "small cases"):
-        cases |= stories.small_cases(office)
+        cases |= small_cases.play(office)
     file = _write(engine.settings.data_dir / FILE, url, office, cases)
     return {
         "url": url,
@@ -172,12 +171,32 @@ def _play(
     }
 
 
-def _top() -> OpenServicePoint:
-    fields = district.POINTS[0].opening()
+def _found(engine: bootstrap.Engine) -> str:
+    """Open the two bodies that stand under no other, for one coordinator, and give his token."""
+    founded = found_district(
+        engine,
+        _opening(district.POINTS[0]),
+        coordinator=district.ROLE_NAMES["coordinator"],
+        label="demo",
+    )
+    beside = _opening(district.SUBCENTRE)
+    grant = GrantRole(
+        account_id=founded.account_id,
+        role=Role.COORDINATOR,
+        body_id=beside.body_id,
+        from_on=beside.opened_on,
+    )
+    for step, command in (("beside", beside), ("grant-beside", grant)):
+        engine.mediation.execute(Request(actor_id=SYSTEM, key=f"demo-{step}", command=command))
+    return founded.token
+
+
+def _opening(point: district.Point) -> OpenServicePoint:
+    fields = point.opening()
     return OpenServicePoint(**{**fields, "opened_on": date.fromisoformat(fields["opened_on"])})
 
 
-def _write(path: Path, url: str, office: Office, cases: dict[str, Any]) -> Path:
+def _write(path: Path, url: str, office: Office, cases: dict[str, Case]) -> Path:
     """Write where the demo is and who may enter, readable by its owner only."""
     stored = {
         "url": url,
@@ -195,7 +214,7 @@ def _print(document: report.Document, out: TextIO, *, as_json: bool) -> None:
     if as_json:
         lines = [json.dumps(document, ensure_ascii=False, indent=2)]
     else:
-        lines = [*report.pages(document), *_where_next(document)]
+        lines = [*pages.pages(document), *_where_next(document)]
     out.write("\n".join(lines) + "\n")
     out.flush()
 

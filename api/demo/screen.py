@@ -5,6 +5,7 @@ Nothing here knows a case: it is given text in Chinese and in English and puts b
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, TextIO
@@ -13,6 +14,13 @@ from unicodedata import combining, east_asian_width
 NOTICE = ("演示数据（合成）", "synthetic demo data")
 _GAP = "  "
 _BAR = 24
+_WIDE = r"\u2e80-\u2fff\u3003-\uffef"
+_CLOSING = r"，。、；：？！）》”】〕"
+# What is never broken: a number with its unit, a word, or one wide character, each with the marks
+# around it and the blanks after it.
+_PIECES = re.compile(
+    rf"[（《“【〔]*(?:[\d.,]+[{_WIDE}]|[^\s{_WIDE}{_CLOSING}]+|[{_WIDE}{_CLOSING}]|\s)[{_CLOSING}]*\s*"
+)
 
 
 class Words(NamedTuple):
@@ -23,6 +31,8 @@ class Words(NamedTuple):
 
 
 Cell = str | Sequence[str]
+Row = Sequence[Cell] | str
+"""The cells of a table's row, or a line that goes across all of them."""
 
 
 def width(text: str) -> int:
@@ -38,20 +48,41 @@ def padded(text: str, columns: int, *, right: bool = False) -> str:
     return blanks + text if right else text + blanks
 
 
+def wrapped(text: str, columns: int) -> list[str]:
+    """Break a text into lines of so many columns: English between words, Chinese anywhere.
+
+    No line begins with a mark that closes what stands before it.
+    """
+    lines, line = [], ""
+    for piece in _PIECES.findall(text):
+        if line and width(line + piece.rstrip()) > columns:
+            lines.append(line.rstrip())
+            line = ""
+        line += piece if line else piece.lstrip()
+    return [*lines, line.rstrip()] if line.strip() or not lines else lines
+
+
 def table(
-    headings: Sequence[Words], rows: Sequence[Sequence[Cell]], *, right: Sequence[int] = ()
+    headings: Sequence[Words], rows: Sequence[Row], *, right: Sequence[int] = ()
 ) -> list[str]:
     """Lay out a table; a cell of several texts takes as many lines.
 
     Args:
         headings: one for each column.
-        rows: cells, each a text or its lines from top to bottom.
+        rows: cells, each a text or its lines from top to bottom; or a line across the table.
         right: the columns, counted from 0, whose figures stand to the right.
     """
-    laid = [[_lines(cell) for cell in row] for row in (headings, *rows)]
-    columns = [max(width(line) for row in laid for line in row[at]) for at in range(len(headings))]
+    laid = [row if isinstance(row, str) else [_lines(cell) for cell in row] for row in rows]
+    laid.insert(0, [tuple(words) for words in headings])
+    columns = [
+        max(width(line) for row in laid if not isinstance(row, str) for line in row[at])
+        for at in range(len(headings))
+    ]
     printed = []
     for row in laid:
+        if isinstance(row, str):
+            printed.append(row)
+            continue
         for line in range(max(len(cell) for cell in row)):
             parts = (
                 padded(cell[line] if line < len(cell) else "", columns[at], right=at in right)
@@ -68,7 +99,7 @@ def _lines(cell: Cell) -> tuple[str, ...]:
 
 def headed(zh: str, en: str) -> list[str]:
     """Begin a page: what it shows, and that it is made up."""
-    return ["", f"━━ {zh} · {en}", f"   【{NOTICE[0]} · {NOTICE[1]}】", ""]
+    return ["", f"━━ {zh}", f"   {en}", f"   【{NOTICE[0]} · {NOTICE[1]}】", ""]
 
 
 class Progress:

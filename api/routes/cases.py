@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,10 +21,12 @@ from api.security import marked
 from mediation import authority, kernel
 from mediation.application import Mediation
 from mediation.authority import Visibility
-from mediation.calendar import DueDate, explain
-from mediation.case.state import CaseState, Party, Phase, Sheet
-from mediation.codes import Label, is_code, label
-from mediation.errors import FieldFault, Malformed
+from mediation.calendar import DueDate, day_of, explain
+from mediation.case.intake import CaseRegistered
+from mediation.case.state import CaseState
+from mediation.case.values import Party, Phase, Sheet
+from mediation.codes import Label, is_code, label, phase_label
+from mediation.errors import FieldFault, Malformed, NotFound
 from mediation.network.accounts import Role
 from mediation.privacy import Personal, Purpose, Sealed, sealed_values
 from mediation.store import Recorded
@@ -147,10 +149,11 @@ def read_case(
     texts = None
     if opened is not None:
         events = mediation.history(case_id, actor_id=asked.actor_id, route=route)
-        texts = _texts(events[: case.version], opened)
-    return told(
-        case_shown(case, mediation, opened, texts), position=asked.head, version=case.version
-    )
+        texts = _texts([it for it in events if it.originator_version <= case.version], opened)
+    shows_source = not mediation.is_employer_side(asked.actor_id, case)
+    seen_as = mediation.as_seen_by(asked.actor_id, case)
+    shown = case_shown(seen_as, mediation, opened, texts, shows_source=shows_source)
+    return told(shown, position=asked.head, version=case.version)
 
 
 def case_shown(
@@ -158,8 +161,13 @@ def case_shown(
     mediation: Mediation,
     opened: Opened | None = None,
     texts: tuple[answers.TextShown, ...] | None = None,
+    *,
+    shows_source: bool = True,
 ) -> CaseShown:
-    """Show a whole case; without `opened` everything personal is masked."""
+    """Show a whole case; without `opened` everything personal is masked.
+
+    Without `shows_source` it is not told who brought the matter up, and by which way.
+    """
     phase = case.phase.value if case.phase else ""
     return CaseShown(
         case_id=case.case_id or UUID(int=0),
@@ -169,9 +177,9 @@ def case_shown(
         matter_kind=case.matter_kind,
         matter_kind_label=label("matter_kinds", case.matter_kind),
         entry=case.entry,
-        channel=case.channel,
+        channel=case.channel if shows_source else None,
         phase=phase,
-        phase_label=label("phases", phase),
+        phase_label=phase_label(case.matter_kind, phase),
         level=case.level,
         level_label=mediation.ladders[case.ladder_ref].level(case.level).label,
         branch=case.branch,
@@ -182,7 +190,7 @@ def case_shown(
         cause=case.cause,
         cause_label=label("causes", case.cause),
         received_at=case.received_at,
-        filed_by_id=case.filed_by_id,
+        filed_by_id=case.filed_by_id if shows_source else None,
         ladder_ref=case.ladder_ref,
         workers=case.workers,
         claimed_fen=case.claimed_fen,
@@ -199,7 +207,17 @@ def case_shown(
         move=case.move,
         sheets=_sheets(case),
         former=case.former,
-        irregularities=case.irregularities,
+        irregularities=tuple(
+            answers.IrregularShown(it.event_id, it.code, _label_or_code("irregularities", it.code))
+            for it in case.irregularities
+        ),
+        draft=case.draft,
+        term_lapsed=case.term_lapsed,
+        demand_answer=case.demand_answer,
+        is_fed_back=case.is_fed_back,
+        counsel_ids=tuple(sorted(case.counsel_ids)),
+        proceedings=case.proceedings,
+        reports=case.reports,
         due=_open_dates(case),
         texts=texts,
     )
@@ -295,26 +313,40 @@ def read_history(
     asked = asking(request)
     mediation, route = asked.engine.mediation, "GET /cases/{case_id}/history"
     events = mediation.history(case_id, actor_id=asked.actor_id, route=route)
-    _, seen = mediation.case(
+    case, seen = mediation.case(
         case_id, actor_id=asked.actor_id, route=route, version=asked_for.version
     )
-    events = events[: asked_for.version]
+    shows_source = not mediation.is_employer_side(asked.actor_id, case)
+    if asked_for.version is not None:
+        events = [it for it in events if it.originator_version <= asked_for.version]
     history = answers.History(
-        case_id=case_id, visibility=seen, items=tuple(history_item(recorded) for recorded in events)
+        case_id=case_id,
+        visibility=seen,
+        items=tuple(history_item(it, shows_source=shows_source) for it in events),
     )
     return told(history, position=asked.head)
 
 
-_TOLD_APART = frozenset(kernel.ENVELOPE) | {"phase", "due", "due_ended", "irregularities"}
+_TOLD_APART = frozenset(kernel.ENVELOPE) | {
+    "phase",
+    "due",
+    "due_ended",
+    "approved_by_ids",
+    "irregularities",
+}
 
 
-def history_item(recorded: Recorded) -> answers.HistoryItem:
-    """Show one event of a case; what is sealed in it stays so."""
+def history_item(recorded: Recorded, *, shows_source: bool = True) -> answers.HistoryItem:
+    """Show one event of a case; what is sealed in it stays so.
+
+    Without `shows_source` it is not told who brought the matter up, and by which way.
+    """
     event: Any = kernel.decode(recorded.topic, recorded.state)
+    is_source = isinstance(event, CaseRegistered) and not shows_source
     fields = {
         name: _unsealed(value)
         for name, value in msgspec.to_builtins(event).items()
-        if name not in _TOLD_APART
+        if name not in _TOLD_APART and not (is_source and name == "channel")
     }
     return answers.HistoryItem(
         position=recorded.position,
@@ -324,19 +356,18 @@ def history_item(recorded: Recorded) -> answers.HistoryItem:
         occurred_at=event.occurred_at,
         recorded_at=recorded.recorded_at,
         decided_at=event.decided_at,
-        actor_id=event.actor_id,
-        role=event.role,
-        role_label=label("roles", event.role),
-        body_id=event.body_id,
+        actor_id=None if is_source else event.actor_id,
+        role=None if is_source else event.role,
+        role_label=None if is_source else label("roles", event.role),
+        body_id=None if is_source else event.body_id,
         phase=event.phase.value,
         reason_code=event.reason_code,
         legal_basis=event.legal_basis,
-        irregularities=tuple(
-            answers.Irregular(code, _label_or_code("irregularities", code))
-            for code in getattr(event, "irregularities", ())
-        ),
+        irregularities=irregular(event),
         due=tuple(due_shown(due) for due in event.due),
         due_ended=event.due_ended,
+        approved_by_ids=event.approved_by_ids,
+        late_days=max(0, (day_of(event.decided_at) - day_of(event.occurred_at)).days),
         fields=fields,
     )
 
@@ -352,6 +383,14 @@ def _unsealed(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_unsealed(item) for item in value]
     return value
+
+
+def irregular(event: Any) -> tuple[answers.Irregular, ...]:
+    """Give what was irregular about an event; nothing about one that is no recorded fact."""
+    return tuple(
+        answers.Irregular(code, _label_or_code("irregularities", code))
+        for code in getattr(event, "irregularities", ())
+    )
 
 
 def _label_or_code(table: str, code: str) -> Label:
@@ -376,18 +415,45 @@ def read_deadlines(
 ) -> Response:
     """Show the open due dates of a case; to the receiver of a move, that of his answer."""
     asked = asking(request)
-    case, seen = asked.engine.mediation.case(
-        case_id,
-        actor_id=asked.actor_id,
-        route="GET /cases/{case_id}/deadlines",
-        version=asked_for.version,
-    )
-    items: tuple[DueShown, ...] = ()
-    if seen is Visibility.FULL:
-        items = _open_dates(case)
-    elif seen is Visibility.RECEIVER and case.move is not None and case.move.answer_due:
-        items = (due_shown(case.move.answer_due),)
+    items = _dates_seen(asked, case_id, asked_for.version, "GET /cases/{case_id}/deadlines")
     return told(answers.Deadlines(case_id=case_id, items=items), position=asked.head)
+
+
+@router.get(f"{ONE}/deadlines/{{code}}")
+@marked("cases.deadline", audited=True, answer=answers.Deadlines)
+def read_deadline(
+    request: Request,
+    case_id: UUID,
+    code: Annotated[str, Path(pattern="^D[0-9]{2}$")],
+    asked_for: Annotated[VersionQuestion, Query()],
+) -> Response:
+    """Show the open due dates of one code: several where each is about something of its own."""
+    asked = asking(request)
+    route = "GET /cases/{case_id}/deadlines/{code}"
+    items = _dates_seen(asked, case_id, asked_for.version, route)
+    found = tuple(due for due in items if due.code == code)
+    if not found:
+        raise NotFound(
+            zh="本案没有这一期限在计算，请从期限列表中选择。",
+            en="No such due date is open in this case; choose one of those listed.",
+            code="deadline-unknown",
+        )
+    return told(answers.Deadlines(case_id=case_id, items=found), position=asked.head)
+
+
+def _dates_seen(
+    asked: Asking, case_id: UUID, version: int | None, route: str
+) -> tuple[DueShown, ...]:
+    mediation, actor_id = asked.engine.mediation, asked.actor_id
+    case, seen = mediation.case(case_id, actor_id=actor_id, route=route, version=version)
+    if seen is Visibility.FULL:
+        return _open_dates(mediation.as_seen_by(actor_id, case))
+    if seen is Visibility.RECEIVER and version is not None:
+        # An earlier version may tell of a move to another body: a receiver sees the present one.
+        case, _ = mediation.case(case_id, actor_id=actor_id, route=route)
+    if seen is Visibility.RECEIVER and case.move is not None and case.move.answer_due:
+        return (due_shown(case.move.answer_due),)
+    return ()
 
 
 @router.get(f"{ONE}/actions")

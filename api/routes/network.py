@@ -1,9 +1,10 @@
-"""The network, the ladders and one's own account over HTTP."""
+"""The network, the ladders, the codes and one's own account over HTTP."""
 
 from __future__ import annotations
 
 from datetime import date
 
+import msgspec
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,7 +13,7 @@ from api import answers
 from api.routes.asking import asking, told
 from api.security import marked
 from mediation.calendar import day_of
-from mediation.codes import Label, label
+from mediation.codes import DIGEST, REF, Label, label, table, tables
 from mediation.errors import NotFound
 from mediation.ladder import Ladder
 from mediation.network.state import Body, NetworkState
@@ -54,8 +55,26 @@ def _body(body: Body, network: NetworkState, ladder: Ladder, today: date) -> ans
         opened_on=body.opened_on,
         closed_on=body.closed_on,
         mediators=len(network.mediators_of(body.body_id, today)),
+        capacity=_capacity(body, today),
         children=tuple(_body(it, network, ladder, today) for it in below),
     )
+
+
+def _capacity(body: Body, today: date) -> answers.CapacityShown | None:
+    capacity = body.capacity_on(today)
+    if capacity is None:
+        return None
+    return answers.CapacityShown(**msgspec.structs.asdict(capacity))
+
+
+@router.get("/codes")
+@marked("codes.read", audited=False, answer=answers.CodeTables)
+def read_codes(request: Request) -> Response:
+    """Show every code table with its labels: what a field of a command may hold."""
+    asked = asking(request)
+    told_apart = {name: dict(table(name)) for name in tables()}
+    shown = answers.CodeTables(ref=REF, digest=DIGEST, tables=told_apart)
+    return told(shown, position=asked.head)
 
 
 @router.get("/ladders/{ref}")

@@ -1,4 +1,4 @@
-"""The worklist over HTTP: one lane page by page, and how much lies in each; no row is made here."""
+"""The worklist over HTTP: lanes page by page, counted, and one's own day; no row is made here."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from api.routes.cases import require_known
 from api.security import marked
 from mediation.calendar import day_of
 from mediation.codes import label
+from mediation.network.accounts import Role
 from projections.base import reading
 
 router = APIRouter()
@@ -31,6 +32,15 @@ class LaneFilter(BaseModel):
     level: str | None = None
     body_id: str | None = None
     assigned_to: UUID | None = None
+    limit: Annotated[int, Field(ge=1, le=100)] = 50
+    cursor: str | None = None
+
+
+class DayFilter(BaseModel):
+    """Which part of somebody's day is listed."""
+
+    model_config = ConfigDict(extra="forbid")
+
     limit: Annotated[int, Field(ge=1, le=100)] = 50
     cursor: str | None = None
 
@@ -61,8 +71,9 @@ def read_worklist(request: Request, asked_for: Annotated[LaneFilter, Query()]) -
     }
     after = None
     if asked_for.cursor is not None:
-        day, case_id, lane = engine.cursors.read(asked_for.cursor, bound)
-        after = (date.fromisoformat(day), UUID(case_id), lane)
+        day, case_id, *rest = engine.cursors.read(asked_for.cursor, bound)
+        lane, body_id, about = rest
+        after = (date.fromisoformat(day), UUID(case_id), lane, body_id, about)
     with reading(engine.read_engine) as connection:
         page = engine.worklist.lane(
             connection,
@@ -118,4 +129,54 @@ def count_lanes(request: Request, asked_for: Annotated[CountFilter, Query()]) ->
             parked=counted.parked,
         ),
         position=counted.as_of_position,
+    )
+
+
+_OF_WHOLE_BODY = (Role.CLERK, Role.LEAD, Role.COORDINATOR)
+
+
+@router.get("/worklist/mine")
+@marked("worklist.mine", audited=False, answer=answers.MyDay)
+def read_my_day(request: Request, asked_for: Annotated[DayFilter, Query()]) -> Response:
+    """List what the asking account has to do itself, in the order of the day."""
+    asked = asking(request)
+    engine = asked.engine
+    caught_up(asked, engine.followers[engine.worklist.name])
+    today = day_of(engine.clock())
+    # Tomorrow the order is another one: a cursor does not lead from one day into the other.
+    bound = {"route": "GET /worklist/mine", "actor": asked.actor_id, "today": today}
+    after = None
+    if asked_for.cursor is not None:
+        why, day, case_id, body_id = engine.cursors.read(asked_for.cursor, bound)
+        after = (why, date.fromisoformat(day), UUID(case_id), body_id)
+    grants = engine.mediation.grants_of(asked.actor_id)
+    with reading(engine.read_engine) as connection:
+        page = engine.worklist.day(
+            connection,
+            engine.mediation.scope_of(asked.actor_id),
+            account_id=asked.actor_id,
+            body_ids={grant.body_id for grant in grants if grant.role in _OF_WHOLE_BODY},
+            today=today,
+            limit=asked_for.limit,
+            after=after,
+        )
+    following = None
+    if page.next_key is not None:
+        place, *rest = page.next_key
+        following = engine.cursors.issue([place, *map(str, rest)], bound)
+    return told(
+        answers.MyDay(
+            account_id=asked.actor_id,
+            on=today,
+            at_hand=page.at_hand,
+            lanes=tuple(
+                answers.LaneMine(lane=lane, label=label("lanes", lane), count=count)
+                for lane, count in page.lanes.items()
+            ),
+            items=tuple(answers.DayItem(**item) for item in page.items),
+            next=following,
+            as_of_position=page.as_of_position,
+            parked=page.parked,
+        ),
+        position=page.as_of_position,
     )

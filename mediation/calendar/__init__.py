@@ -5,15 +5,15 @@ from mediation.calendar.deadlines import (
     DueDate,
     Rule,
     Unit,
-    cite,
     due,
-    explain,
 )
+from mediation.calendar.explanations import cite, explain
 from mediation.calendar.working_days import (
     Calendar,
     day_of,
     default,
     first_moment_after,
+    first_moment_of,
     load,
 )
 
@@ -29,5 +29,6 @@ __all__ = [
     "due",
     "explain",
     "first_moment_after",
+    "first_moment_of",
     "load",
 ]

@@ -6,7 +6,6 @@ call `due` and store the answer in their event; folds copy it and never compute.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
@@ -14,7 +13,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from mediation.calendar.working_days import SHANGHAI, Calendar, day_of
+from mediation.calendar.working_days import Calendar, day_of
 
 Unit = Literal["wd", "cd", "ch", "mo"]
 """工作日 working days · 自然日 calendar days · 时钟时 clock hours · 月 months."""
@@ -22,8 +21,11 @@ Unit = Literal["wd", "cd", "ch", "mo"]
 PROPOSAL: Final = "proposal"
 """Stands where an article would: an internal limit that no law sets."""
 
-_REST = "rest"
-_CAPPED = ", capped"
+REST: Final = "rest"
+"""A written rule: what remains of the statutory term, without a length of its own."""
+
+CAPPED: Final = ", capped"
+"""Follows a written rule whose end was cut off by the statutory term."""
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -33,9 +35,10 @@ class Rule(msgspec.Struct, frozen=True):
         code: permanent name of the deadline; a suffix marks a variant (`D12-RED`).
         unit: what `length` counts.
         length: how many units; None where the ladder or the parties set it.
-        article: legal source ("L-LDMA 14; L-ZJ 10"), or "proposal".
+        article: legal source ("L-LDMA 14; L-ZJ 10", or "P-4", a notice), or "proposal".
         starts_zh, starts_en: the fact that starts the clock.
         duty_zh, duty_en: what must, or may, be done by then.
+        longest: how many units may be set at most; None where no bound is set.
     """
 
     code: str
@@ -46,6 +49,7 @@ class Rule(msgspec.Struct, frozen=True):
     starts_en: str
     duty_zh: str
     duty_en: str
+    longest: int | None = None
 
 
 class DueDate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,8 +60,8 @@ class DueDate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         due_on: 稳妥办理日, the last safe day, never rolled; the day a party is told.
         rolled_on: 法定末日, rolled to the next working day if `due_on` is not one (L-CPC 85).
         due_at: only for clock hours: the aware UTC instant; both dates are its Shanghai date.
-        rule: "3 wd", "15 cd", "2 ch"; ", capped" follows if a later end was cut off by the
-            statutory term; "rest" is what remains of that term.
+        rule: "3 wd", "15 cd", "2 ch", "3 mo"; ", capped" follows if a later end was cut off by
+            the statutory term; "rest" is what remains of that term.
         article: legal source, or "proposal".
         start_event_id: hex id of the event that starts the clock.
         start_on: the Shanghai date of that start; it is not counted.
@@ -89,45 +93,13 @@ class DueDate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return self.code if self.subject is None else f"{self.code}:{self.subject}"
 
 
-LAWS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
-    {
-        "L-LDMA": (
-            "中华人民共和国劳动争议调解仲裁法",
-            "Labour Dispute Mediation and Arbitration Law",
-        ),
-        "L-PROV": (
-            "企业劳动争议协商调解规定",
-            "Provisions on Consultation and Mediation of Enterprise Labour Disputes",
-        ),
-        "L-ZJ": (
-            "浙江省劳动人事争议调解仲裁条例",
-            "Zhejiang Regulations on Mediation and Arbitration of Labour and Personnel Disputes",
-        ),
-        "L-ARB": (
-            "劳动人事争议仲裁办案规则",
-            "Rules for Handling Labour and Personnel Dispute Arbitration Cases",
-        ),
-        "L-PML": ("中华人民共和国人民调解法", "People's Mediation Law"),
-        "L-CPC": ("中华人民共和国民事诉讼法", "Civil Procedure Law"),
-        "L-ZJS": (
-            "浙江省工会劳动法律监督条例",
-            "Zhejiang Regulations on Trade Union Supervision of Labour Law",
-        ),
-        "L-ONL": ("人民法院在线调解规则", "Online Mediation Rules of the People's Courts"),
-        "L-SPEC": (
-            "最高人民法院关于人民法院特邀调解的规定",
-            "Provisions of the Supreme People's Court on Specially Invited Mediation",
-        ),
-    }
-)
-
 # Not rows of this shape: D14 for ordinary signals counts working hours of a body, D20 counts back
-# from the limitation date, D25 counts months.
+# from the limitation date.
 _ROWS = (
     Rule(
         "D01", "wd", 3, "L-PROV 22",
         "收到调解申请", "the application was received",
-        "应当作出是否受理的决定，不予受理的书面通知申请人",
+        "应当作出是否受理的决定；不予受理的，书面通知申请人",
         "The case must be accepted, or the applicant told in writing that it is not",
     ),
     Rule(
@@ -140,14 +112,25 @@ _ROWS = (
     Rule(
         "D03", "cd", 15, "L-PROV 29",
         "受理调解申请", "the case was accepted",
-        "企业劳动争议调解委员会应当结束调解，逾期未达成协议的视为调解不成",
-        "The enterprise committee must end mediation; without an agreement it counts as failed",
+        "企业劳动争议调解委员会应当结束调解，双方当事人同意延期的除外；"
+        "逾期未达成调解协议的，视为调解不成",
+        "The enterprise committee must end mediation unless both parties agree to extend it; "
+        "without an agreement by then it counts as failed",
     ),
     Rule(
         "D04", "cd", None, "L-ZJ 10",
         "原调解期限届满", "the earlier term ended",
-        "应当结束调解",
+        "应当在各方当事人同意延长的期限内结束调解",
         "Mediation must end within the extension that all parties agreed to",
+    ),
+    Rule(
+        "D04-PLATFORM", "cd", 15, "P-4; L-ZJ 10",
+        "新就业形态劳动纠纷的原调解期限届满",
+        "the earlier term of a platform-work dispute ended",
+        "应当在各方当事人同意延长的期限内结束调解，延长最长不超过15日",
+        "Mediation must end within the extension that all parties agreed to, which is at most "
+        "15 days",
+        longest=15,
     ),
     Rule(
         "D05", "wd", 3, PROPOSAL,
@@ -159,33 +142,36 @@ _ROWS = (
     ),
     Rule(
         "D06", "wd", 3, PROPOSAL,
-        "指派调解员", "the mediator was assigned",
-        "调解员应当确认是否接受指派",
+        "分派调解员", "the mediator was assigned",
+        "调解员应当确认是否承办",
         "The mediator must confirm or decline the assignment",
     ),
     Rule(
         "D07", "cd", 5, "L-PROV 10",
-        "正式提出协商要求", "consultation was formally requested",
-        "对方应当作出回应，逾期不回应的视为不愿协商",
-        "The other side must answer; silence counts as unwillingness to consult",
+        "一方当事人正式提出协商要求", "one side formally asked for consultation",
+        "另一方当事人应当作出口头或者书面回应，逾期不回应的视为不愿协商"
+        "（规定未写明为工作日，按自然日计算）",
+        "The other side must answer, orally or in writing; silence counts as unwillingness to "
+        "consult (the provision does not say working days, so calendar days are counted)",
     ),
     Rule(
-        "D08", "cd", 15, "L-PROV 27; L-ARB 74",
+        "D08", "cd", 15, "L-PROV 27; L-ARB 74; L-ARB 80",
         "调解协议生效", "the mediation agreement took effect",
-        "双方当事人可以共同向仲裁委员会申请审查调解协议",
+        "双方当事人可以共同向仲裁委员会提出仲裁审查申请",
         "Both parties may jointly ask the arbitration commission to review the agreement",
     ),
     Rule(
         "D09", "cd", 30, "L-PML 33; L-CPC 205",
         "调解协议生效", "the mediation agreement took effect",
-        "双方当事人可以共同向人民法院申请司法确认",
-        "Both parties may jointly apply to the court for judicial confirmation",
+        "双方当事人可以共同向人民法院申请司法确认，是否受理由人民法院依法决定",
+        "Both parties may jointly apply to the court for judicial confirmation; whether it takes "
+        "the application is for the court to say",
     ),
     Rule(
         "D10", "cd", 1, PROPOSAL,
         "约定的履行日期届至", "performance fell due",
-        "应当核实履行情况，未履行的登记为逾期未履行",
-        "Performance must be checked; if there is none, it is recorded as overdue",
+        "应当核实履行情况，届时仍未履行的登记为逾期未履行",
+        "Performance must be checked; what is not done by then is recorded as overdue",
     ),
     Rule(
         "D11", "cd", 15, PROPOSAL,
@@ -227,8 +213,9 @@ _ROWS = (
     ),
     Rule(
         "D16", "cd", 30, PROPOSAL,
-        "进入法律程序或者移交线索", "the proceeding opened or the lead was transferred",
-        "应当了解并登记办理进展", "The status must be asked for and recorded",
+        "进入仲裁、诉讼等法律程序或者移送线索",
+        "the proceeding opened or the lead was transferred",
+        "应当查询并登记办理进展", "The status must be asked for and recorded",
     ),
     Rule(
         "D17", "wd", 10, PROPOSAL,
@@ -238,7 +225,7 @@ _ROWS = (
     Rule(
         "D18", "cd", 30, PROPOSAL,
         "办结销号", "the case was closed",
-        "应当完成归档", "The case file must be archived",
+        "应当完成案卷归档", "The case file must be archived",
     ),
     Rule(
         "D19", "wd", 5, PROPOSAL,
@@ -263,13 +250,20 @@ _ROWS = (
     ),
     Rule(
         "D24", "wd", 5, PROPOSAL,
-        "单人办结或者一表办结", "the case was closed single-handed or on one form",
+        "单人办理或者“一表办”的案件办结销号",
+        "a case handled single-handed or on one form was closed",
         "上级调解组织应当完成事后抽查", "The upper body must finish its spot review",
+    ),
+    Rule(
+        "D25", "mo", 3, PROPOSAL,
+        "分期或者持续履行的义务首期履行经核实",
+        "the first instalment of a recurring duty was verified",
+        "应当完成回访", "The return visit must be made",
     ),
     Rule(
         "D26", "ch", 2, PROPOSAL,
         "知悉紧急情况", "the urgent fact became known",
-        "应当完成首次报告（首报）", "The first urgent report must be made",
+        "应当报送紧急专报的首报", "The first urgent report must be made",
     ),
 )  # fmt: skip
 
@@ -290,6 +284,9 @@ def due(  # noqa: PLR0913 (keywords only: each is one reason the date depends on
 ) -> DueDate:
     """Compute a due date; the start day, or for clock hours nothing, is left uncounted (L-CPC 85).
 
+    Working days and clock hours end where they end; a calendar day or month that ends on a day off
+    has its legal last day on the next working day.
+
     Args:
         code: a key of `CATALOGUE`.
         start_at: when the fact that starts the clock occurred; aware.
@@ -304,8 +301,8 @@ def due(  # noqa: PLR0913 (keywords only: each is one reason the date depends on
 
     Raises:
         KeyError: the catalogue has no such code.
-        ValueError: `start_at` is naive, `length` is missing or less than 1, or `no_later_than`
-            is given for clock hours.
+        ValueError: `start_at` is naive, `length` is missing, less than 1 or more than the row
+            allows, or `no_later_than` is given for clock hours.
     """
     rule = CATALOGUE[code]
     unit = unit or rule.unit
@@ -314,12 +311,15 @@ def due(  # noqa: PLR0913 (keywords only: each is one reason the date depends on
     due_at: datetime | None = None
     written = f"{length} {unit}"
 
+    if length is not None and rule.longest is not None and length > rule.longest:
+        msg = f"{code} is set to {rule.longest} {rule.unit} at most"
+        raise ValueError(msg)
     if length is None:
         if no_later_than is None:
             msg = f"{code} has no length of its own: pass `length`, or `no_later_than` for the rest"
             raise ValueError(msg)
         due_on = rolled_on = no_later_than
-        written, consulted = _REST, None
+        written, consulted = REST, None
     elif unit == "ch":
         if length < 1 or no_later_than is not None:
             msg = "clock hours are at least one and cannot be cut off by a date"
@@ -329,14 +329,15 @@ def due(  # noqa: PLR0913 (keywords only: each is one reason the date depends on
         consulted = None
     elif unit == "wd":
         due_on = rolled_on = calendar.add_working_days(start_on, length)
-        consulted = start_on
+        consulted = start_on + timedelta(days=1)
     else:
-        due_on = consulted = calendar.add_calendar_days(start_on, length)
+        add = calendar.add_months if unit == "mo" else calendar.add_calendar_days
+        due_on = consulted = add(start_on, length)
         rolled_on = calendar.next_working_day_on_or_after(due_on)
 
     if length is not None and no_later_than is not None and rolled_on > no_later_than:
         due_on, rolled_on = min(due_on, no_later_than), no_later_than
-        written += _CAPPED
+        written += CAPPED
     is_settled = consulted is None or (
         calendar.is_covered(consulted) and calendar.is_covered(rolled_on)
     )
@@ -355,140 +356,3 @@ def due(  # noqa: PLR0913 (keywords only: each is one reason the date depends on
         past_when_decided=decided_on is not None and rolled_on < decided_on,
         subject=subject,
     )
-
-
-def explain(due_date: DueDate) -> dict[str, str]:
-    """Say in Chinese and English how a stored due date came about, for notices and screens.
-
-    Uses the stored values and the catalogue's wording, never a calendar or a clock.
-
-    Raises:
-        KeyError: the catalogue has no such code (codes are never withdrawn).
-    """
-    rule = CATALOGUE[due_date.code]
-    basis = cite(due_date.article)
-    zh = [*_counted_zh(due_date, rule), f"期限内{rule.duty_zh}。", basis["zh"] + "。"]
-    en = [*_counted_en(due_date, rule), rule.duty_en + ".", basis["en"] + "."]
-    if due_date.provisional:
-        zh.append(
-            "有关日期的放假安排尚未载入工作日历，以上日期暂按法定节假日推算，载入后重新计算。"
-        )
-        en.append(
-            "The calendar does not yet hold the holiday notice for this period: the dates are "
-            "provisional and will be computed again."
-        )
-    return {"zh": "".join(zh), "en": " ".join(en)}
-
-
-def cite(article: str) -> dict[str, str]:
-    """Name the legal source of a due date in full: "L-PROV 22" → 《…规定》第二十二条.
-
-    Raises:
-        KeyError: a law is cited that this file does not know by name.
-        ValueError: the text is neither "proposal" nor "LAW ARTICLE[; LAW ARTICLE]".
-    """
-    if article == PROPOSAL:
-        return {
-            "zh": "本期限为内部工作时限（建议值），非法律规定",
-            "en": "This is an internal working limit (a proposal), not set by law",
-        }
-    parts = []
-    for citation in article.split("; "):
-        found = re.fullmatch(r"(L-[A-Z0-9]+) (\d{1,3})", citation)
-        if found is None:
-            msg = "an article is written as a law's code and a number, such as L-PROV 22"
-            raise ValueError(msg)
-        parts.append((LAWS[found[1]], int(found[2])))
-    return {
-        "zh": "依据：" + "、".join(f"《{law[0]}》第{_numeral(number)}条" for law, number in parts),
-        "en": "Basis: " + "; ".join(f"{law[1]}, Article {number}" for law, number in parts),
-    }
-
-
-_UNITS_ZH = {"wd": "个工作日", "cd": "日", "ch": "小时"}
-_UNITS_EN = {"wd": "working day", "cd": "calendar day", "ch": "hour"}
-_WEEKDAYS_ZH = "一二三四五六日"
-# Not strftime: names of days and months there follow the locale of the process.
-_WEEKDAYS_EN = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_MONTHS_EN = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
-)
-_DIGITS = "零一二三四五六七八九"
-
-
-def _counted_zh(due_date: DueDate, rule: Rule) -> list[str]:
-    start = f"自{_day_zh(due_date.start_on)}{rule.starts_zh}之日起算，当日不计入，"
-    end = f"至{_day_zh(due_date.rolled_on)}届满。"
-    written = due_date.rule.removesuffix(_CAPPED)
-    if written == _REST:
-        return [start, "期限为法定调解期限的剩余时间，", end]
-    amount, unit = written.split()
-    length = f"期限{amount}{_UNITS_ZH[unit]}，"
-    if due_date.due_at is not None:
-        at, began = due_date.due_at, due_date.due_at - timedelta(hours=int(amount))
-        return [f"自{_time_zh(began)}{rule.starts_zh}时起算，", length, f"至{_time_zh(at)}届满。"]
-    if due_date.rule != written:
-        return [start, length, "因不得迟于法定调解期限，提前", end]
-    if due_date.rolled_days:
-        return [
-            f"{start}{length}稳妥办理日为{_day_zh(due_date.due_on)}；该日不是工作日，",
-            f"法定末日顺延至{_day_zh(due_date.rolled_on)}。",
-        ]
-    return [start, length, end]
-
-
-def _counted_en(due_date: DueDate, rule: Rule) -> list[str]:
-    start = f"Counted from {_day_en(due_date.start_on)}, when {rule.starts_en}"
-    end = f"the term ends on {_day_en(due_date.rolled_on)}."
-    written = due_date.rule.removesuffix(_CAPPED)
-    if written == _REST:
-        return [f"{start}, for the rest of the statutory term:", end]
-    amount, unit = written.split()
-    length = f"{amount} {_UNITS_EN[unit]}{'' if amount == '1' else 's'}"
-    if due_date.due_at is not None:
-        at, began = due_date.due_at, due_date.due_at - timedelta(hours=int(amount))
-        return [
-            f"Counted from {_time_en(began)}, when {rule.starts_en}:",
-            f"after {length} the term ends at {_time_en(at)}.",
-        ]
-    start += f" (that day is not counted), {length}:"
-    if due_date.rule != written:
-        return [start, "cut short by the statutory term,", end]
-    if due_date.rolled_days:
-        return [
-            f"{start} the last safe day is {_day_en(due_date.due_on)}.",
-            "It is not a working day, so the legal last day moves to",
-            f"{_day_en(due_date.rolled_on)}.",
-        ]
-    return [start, end]
-
-
-def _day_zh(day: date) -> str:
-    return f"{day.year}年{day.month}月{day.day}日（星期{_WEEKDAYS_ZH[day.weekday()]}）"
-
-
-def _time_zh(at: datetime) -> str:
-    local = at.astimezone(SHANGHAI)
-    return f"{_day_zh(local.date())}{local.hour}时{local.minute:02}分"
-
-
-def _day_en(day: date) -> str:
-    return f"{_WEEKDAYS_EN[day.weekday()]} {day.day} {_MONTHS_EN[day.month - 1]} {day.year}"
-
-
-def _time_en(at: datetime) -> str:
-    local = at.astimezone(SHANGHAI)
-    return f"{local.hour:02}:{local.minute:02} (China time) on {_day_en(local.date())}"
-
-
-def _numeral(number: int) -> str:
-    """Write 1-999 as statutes number their articles: 22 → 二十二, 205 → 二百零五."""
-    hundreds, rest = divmod(number, 100)
-    tens, ones = divmod(rest, 10)
-    text = f"{_DIGITS[hundreds]}百" if hundreds else ""
-    if tens:
-        text += "十" if tens == 1 and not hundreds else f"{_DIGITS[tens]}十"
-    elif hundreds and ones:
-        text += "零"
-    return text + (_DIGITS[ones] if ones else "")

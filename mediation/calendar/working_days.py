@@ -7,6 +7,7 @@ a day that no published file settles is answered from what the law fixes, and is
 from __future__ import annotations
 
 import hashlib
+from calendar import monthrange
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -99,6 +100,19 @@ class Calendar:
         """
         _require_positive(days)
         return start + timedelta(days=days)
+
+    def add_months(self, start: date, months: int) -> date:
+        """Return the corresponding day of the last month, not rolled (Civil Code, Article 202).
+
+        A month without that day ends the term with its last day: 31 January and 3 months is
+        30 April.
+
+        Raises:
+            ValueError: `months` is less than 1.
+        """
+        _require_positive(months)
+        year, month = divmod(start.year * 12 + start.month - 1 + months, 12)
+        return date(year, month + 1, min(start.day, monthrange(year, month + 1)[1]))
 
 
 class _Year(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -198,10 +212,14 @@ def day_of(at: datetime) -> date:
     return at.astimezone(SHANGHAI).date()
 
 
+def first_moment_of(day: date) -> datetime:
+    """Return the UTC instant at which the Asia/Shanghai day begins."""
+    return datetime(day.year, day.month, day.day, tzinfo=SHANGHAI).astimezone(UTC)
+
+
 def first_moment_after(day: date) -> datetime:
     """Return the UTC instant at which the Asia/Shanghai day is over: when a term has lapsed."""
-    midnight = datetime(day.year, day.month, day.day, tzinfo=SHANGHAI) + _ONE_DAY
-    return midnight.astimezone(UTC)
+    return first_moment_of(day) + _ONE_DAY
 
 
 def _day(year: int, text: str) -> date:

@@ -1,414 +1,333 @@
-"""How a mediation ends: settlement or written undertaking, conclusion, failure, remedies notice.
+"""The agreement is signed and sealed; with the last of these acts it takes effect.
 
-Sealed agreements (调解协议书) are not written here yet. A 书面承诺 is not a 调解协议书: it starts
-neither arbitration review nor judicial confirmation.
+Drafting and the check of legality stand in `drafting`.
 """
 
 from __future__ import annotations
 
-from datetime import date
-from typing import Annotated, Literal
+from datetime import date, datetime
+from typing import Annotated, ClassVar
 from uuid import UUID
 
 import msgspec
 
-from mediation.case.intake import Code, PositiveFen
+from mediation.calendar import DueDate
+from mediation.case.conclusion import concluded, ending_move
+from mediation.case.drafting import (
+    CONFLICTED,
+    STALE,
+    UNWILLING,
+    Number,
+    barred_ids,
+    refuse_if,
+    sealing_capacity,
+    standing_draft,
+)
 from mediation.case.lifecycle import require_allowed
+from mediation.case.performance import payments_after, superseded_by
 from mediation.case.state import (
     CaseCommand,
     CaseEvent,
     CaseFact,
     CaseFacts,
     CaseState,
-    MeansCode,
-    Obligation,
-    Outcome,
-    Payment,
-    Phase,
     RecordedFact,
-    Side,
     due_date,
-    unknown,
 )
-from mediation.codes import is_code
-from mediation.errors import FieldFault, Malformed, NotAllowedNow, Refusal
+from mediation.case.values import Answer, Draft, Instrument, Matter, Obligation, Outcome, Phase
+from mediation.errors import FieldFault, Malformed, Refusal
 from mediation.kernel import Decision, decides, evolves, stored_as
-from mediation.privacy import Personal, Sealed
+from mediation.network.state import ConfirmationRoute
+
+_DISPUTES = frozenset({Matter.DISPUTE})
+Digest = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{12,64}$", examples=["0123456789ab"])]
 
 
-class ObligationEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is promised on one claim line, in fen, and the last day to pay it."""
+class SignAgreement(CaseFact, frozen=True, kw_only=True):
+    """A party, or the mediator, signed; number and digest are those of the paper's footer."""
 
-    line_id: UUID
-    agreed_fen: PositiveFen
-    due_on: date
+    matters: ClassVar[frozenset[Matter]] = _DISPUTES
 
-
-_MOST_PER_LINE = 60
-"""Five years of monthly instalments on a claim line; beyond it is a mistake."""
-
-Entries = Annotated[tuple[ObligationEntry, ...], msgspec.Meta(min_length=1, max_length=5000)]
+    number: Number
+    digest: Digest
+    party_id: UUID | None = None
+    mediator_id: UUID | None = None
 
 
-class GiveUndertaking(CaseFact, frozen=True, kw_only=True):
-    """A respondent promises in writing to pay (书面承诺)."""
+@decides(SignAgreement)
+def sign_agreement(case: CaseState, command: SignAgreement, facts: CaseFacts) -> Decision:
+    """Record the signature; the last one that is needed makes the agreement take effect.
 
-    respondent_id: UUID
-    obligations: Entries
-    text: Personal
-
-
-class RecordSettlement(CaseFact, frozen=True, kw_only=True):
-    """The parties settled between themselves (和解协议书, L-PROV 11)."""
-
-    signed_by_ids: Annotated[tuple[UUID, ...], msgspec.Meta(min_length=2, max_length=1050)]
-    obligations: Annotated[tuple[ObligationEntry, ...], msgspec.Meta(max_length=5000)] = ()
-    text: Personal
-
-
-def _obligations(
-    case: CaseState, entries: tuple[ObligationEntry, ...], facts: CaseFacts
-) -> tuple[Obligation, ...]:
-    lines = {line.line_id: line for line in case.lines}
-    if len(entries) + len(case.payments) > _MOST_PER_LINE * len(lines):
+    The lapse of the term never stands in the way of signing.
+    """
+    party_id, mediator_id = command.party_id, command.mediator_id
+    if (party_id is None) == (mediator_id is None):
         raise Malformed(
-            zh="本案登记的应付事项过多，请合并后重新填写。",
-            en="Too many obligations for the claims of this case; combine them and submit again.",
-            faults=(FieldFault("/obligations", "length"),),
+            zh="请填写一名签字人：当事人或者调解员。",
+            en="Name one signer: a party or a mediator.",
+            faults=(FieldFault("/party_id", "one-signer"),),
         )
-    obligations = []
-    for at, entry in enumerate(entries):
-        if entry.line_id not in lines:
-            raise unknown(f"obligations/{at}/line_id", "unknown-line")
-        line = lines[entry.line_id]
-        obligations.append(
-            Obligation(
-                obligation_id=facts.new_id(f"obligation:{at}"),
-                line_id=line.line_id,
-                applicant_id=line.applicant_id,
-                respondent_id=line.respondent_id,
-                agreed_fen=entry.agreed_fen,
-                due_on=entry.due_on,
-            )
-        )
-    return tuple(obligations)
-
-
-def _superseded(case: CaseState, obligations: tuple[Obligation, ...]) -> tuple[UUID, ...]:
-    """A later paper on a claim line takes the place of an earlier one nothing was paid on."""
-    lines = {obligation.line_id for obligation in obligations}
-    return tuple(
-        payment.obligation.obligation_id
-        for payment in case.payments
-        if payment.obligation.line_id in lines and payment.applied_fen == 0
-    )
-
-
-def _made_as(case: CaseState, facts: CaseFacts) -> str | None:
-    """The capacity of the body that day, under which the paper was made."""
-    capacity = facts.network.body(case.custody_body_id).capacity_on(facts.occurred_on)
-    return capacity.legal_basis if capacity else None
-
-
-def _flaws(
-    case: CaseState, facts: CaseFacts, *, signed_by: tuple[UUID, ...] | None = None
-) -> tuple[str, ...]:
-    sides = {case.party(party_id).side for party_id in signed_by or ()}
-    ended = case.phase in (Phase.FAILED, Phase.NOT_ACCEPTED)
-    return case.flaws(
-        {
-            "before-acceptance": not ended
-            and case.phase is not Phase.CLOSED
-            and not case.has_taken_effect
-            and (
-                not case.acceptance_open
-                or case.accepted_at is None
-                or case.accepted_at > facts.occurred_at
-            ),
-            "out-of-order": ended,
-            "missing-signature": signed_by is not None and len(sides) < len(Side),
-        }
-    )
-
-
-@decides(GiveUndertaking)
-def give_undertaking(case: CaseState, command: GiveUndertaking, facts: CaseFacts) -> Decision:
-    """Record the promise and what is due; it also interrupts limitation (L-LDMA 27)."""
-    if case.party(command.respondent_id) not in case.respondents:
-        raise unknown("respondent_id", "not-a-respondent")
-    obligations = _obligations(case, command.obligations, facts)
-    for at, obligation in enumerate(obligations):
-        if obligation.respondent_id != command.respondent_id:
-            raise unknown(f"obligations/{at}/line_id", "line-of-another-respondent")
-    return Decision.of(
-        facts.stream,
-        UndertakingGiven(
-            **facts.stamp(UndertakingGiven, legal_basis="L-LDMA 27"),
-            phase=require_allowed(case, command),
-            irregularities=_flaws(case, facts),
-            at_body_id=case.custody_body_id,
-            respondent_id=command.respondent_id,
-            obligations=obligations,
-            superseded_ids=_superseded(case, obligations),
-            text=case.text(command.text, facts),
-            made_as=_made_as(case, facts),
-            interrupts_limitation=True,
-        ),
-    )
-
-
-@decides(RecordSettlement)
-def record_settlement(case: CaseState, command: RecordSettlement, facts: CaseFacts) -> Decision:
-    """Record the settlement the parties signed."""
-    for party_id in command.signed_by_ids:
+    if party_id is not None:
         case.party(party_id)
-    obligations = _obligations(case, command.obligations, facts)
-    return Decision.of(
-        facts.stream,
-        SettlementRecorded(
-            **facts.stamp(SettlementRecorded, legal_basis="L-PROV 11"),
-            phase=require_allowed(case, command),
-            irregularities=_flaws(case, facts, signed_by=command.signed_by_ids),
-            at_body_id=case.custody_body_id,
-            signed_by_ids=command.signed_by_ids,
-            obligations=obligations,
-            superseded_ids=_superseded(case, obligations),
-            text=case.text(command.text, facts),
-            made_as=_made_as(case, facts),
+    there = require_allowed(case, command, to=Phase.PERFORMING)
+    draft, term = case.draft, case.term
+    is_stale = draft is not None and not draft.is_on(command.number, command.digest)
+    is_bound = draft is None or party_id is None or party_id in draft.bound_ids
+    # Counsel of a party never mediates, whatever he signed.
+    counts = draft is not None and not is_stale and is_bound and mediator_id not in barred_ids(case)
+    event = AgreementSigned(
+        **facts.stamp(AgreementSigned),
+        phase=case.phase or Phase.SIGNING,
+        irregularities=case.flaws(
+            {
+                "out-of-order": draft is None,
+                "digest-differs": is_stale,
+                "signed-unchecked": draft is not None
+                and (draft.passed_at is None or draft.passed_at > facts.occurred_at),
+                "not-bound": not is_bound,
+                "without-consent": party_id is not None
+                and case.consents.get(party_id) is Answer.REFUSED,
+                "unassigned-host": mediator_id is not None and mediator_id not in case.mediator_ids,
+            }
         ),
+        number=command.number,
+        digest=command.digest,
+        party_id=party_id,
+        mediator_id=mediator_id,
+        counts=counts,
+        after_term=term is not None and facts.occurred_on > term.rolled_on,
+    )
+    if draft is None or not counts:
+        return Decision.of(facts.stream, event)
+    return _after(case, event, _signed(draft, event), facts, there)
+
+
+def _signed(draft: Draft, event: AgreementSigned) -> Draft:
+    by = () if event.party_id is None else (event.party_id,)
+    return msgspec.structs.replace(
+        draft,
+        signed_ids=draft.signed_ids.union(by),
+        mediator_signed=draft.mediator_signed or not by,
+        last_at=_last_at(draft, event),
     )
 
 
-@stored_as("case.undertaking-given")
-class UndertakingGiven(RecordedFact, frozen=True, kw_only=True):
-    """A respondent undertook in writing to pay; `made_as` is the body's capacity that day."""
-
-    at_body_id: str
-    respondent_id: UUID
-    obligations: tuple[Obligation, ...]
-    superseded_ids: tuple[UUID, ...]
-    text: Sealed
-    made_as: str | None
-    interrupts_limitation: bool
+def _last_at(draft: Draft, event: CaseEvent) -> datetime:
+    return max(event.occurred_at, draft.last_at or event.occurred_at)
 
 
-@stored_as("case.settlement-recorded")
-class SettlementRecorded(RecordedFact, frozen=True, kw_only=True):
-    """The parties settled in a paper of their own."""
+@stored_as("case.agreement-signed")
+class AgreementSigned(RecordedFact, frozen=True, kw_only=True):
+    """A party or the mediator signed a paper that bore this number and digest.
 
-    at_body_id: str
-    signed_by_ids: tuple[UUID, ...]
-    obligations: tuple[Obligation, ...]
-    superseded_ids: tuple[UUID, ...]
-    text: Sealed
-    made_as: str | None
-
-
-@evolves(UndertakingGiven)
-@evolves(SettlementRecorded)
-def _(case: CaseState, event: UndertakingGiven | SettlementRecorded) -> CaseState:
-    return case.with_(
-        event,
-        settled_by=event.event_id,
-        payments=(
-            *(
-                payment
-                for payment in case.payments
-                if payment.obligation.obligation_id not in event.superseded_ids
-            ),
-            *(Payment(obligation=obligation) for obligation in event.obligations),
-        ),
-    )
-
-
-class ConcludeMediation(CaseCommand, frozen=True, kw_only=True):
-    """Conclude the mediation as settled, on a settlement or undertaking the workers accept."""
-
-    accepted_by_ids: Annotated[tuple[UUID, ...], msgspec.Meta(min_length=1, max_length=1000)]
-
-
-class FailMediation(CaseCommand, frozen=True, kw_only=True):
-    """End the mediation without agreement; every party is told what else is open to it."""
-
-    cause_code: Code
-    explanation: Personal | None = None
-
-
-@decides(ConcludeMediation)
-def conclude_mediation(case: CaseState, command: ConcludeMediation, facts: CaseFacts) -> Decision:
-    """Conclude as SETTLED; whoever is to be paid must be among those who accept."""
-    phase = require_allowed(case, command)
-    for party_id in command.accepted_by_ids:
-        if case.party(party_id) not in case.applicants:
-            raise unknown("accepted_by_ids", "not-an-applicant")
-    owed_to = {payment.obligation.applicant_id for payment in case.payments}
-    if not owed_to <= set(command.accepted_by_ids):
-        raise NotAllowedNow(
-            Refusal(
-                "not-accepted-by-all",
-                "尚有应得款项的申请人未表示接受，请逐一确认后再结案。",
-                "An applicant who is to be paid has not accepted; confirm with each of them first.",
-            )
-        )
-    return Decision.of(
-        facts.stream,
-        _concluded(case, facts, Outcome.SETTLED, phase, accepted_by_ids=command.accepted_by_ids),
-    )
-
-
-@decides(FailMediation)
-def fail_mediation(case: CaseState, command: FailMediation, facts: CaseFacts) -> Decision:
-    """Record the failure with its cause; the remedies notice becomes due (L-PROV 30, 31)."""
-    phase = require_allowed(case, command)
-    if not is_code("failure_causes", command.cause_code):
-        raise Malformed(
-            zh="终止原因代码不存在，请从代码表中选择。",
-            en="Unknown cause code; choose one from the code table.",
-            faults=(FieldFault("/cause_code", "unknown-code"),),
-        )
-    failed = MediationFailed(
-        **facts.stamp(MediationFailed, reason_code=command.cause_code, legal_basis="L-PROV 30, 31"),
-        phase=phase,
-        at_body_id=case.custody_body_id,
-        explanation=case.text(command.explanation, facts),
-        owed_to_ids=tuple(party.party_id for party in case.parties),
-        interrupts_limitation=True,
-        due=()
-        if "D05" in case.due
-        else (due_date("D05", facts, facts.ladder_of(case), MediationFailed),),
-    )
-    return Decision.of(facts.stream, failed, _concluded(case, facts, Outcome.FAILED, phase))
-
-
-def _concluded(
-    case: CaseState,
-    facts: CaseFacts,
-    outcome: Outcome,
-    phase: Phase,
-    *,
-    accepted_by_ids: tuple[UUID, ...] = (),
-) -> MediationConcluded:
-    term = case.due.get("D02")
-    settled = outcome is not Outcome.FAILED
-    covered = {payment.obligation.line_id for payment in case.payments} if settled else set()
-    uncovered = tuple(line.line_id for line in case.lines if line.line_id not in covered)
-    is_partial = bool(covered and uncovered)
-    return MediationConcluded(
-        **facts.stamp(MediationConcluded),
-        phase=phase,
-        due_ended=case.ending(*_MEDIATING),
-        acceptance_no=case.acceptance_no,
-        outcome=outcome,
-        partial=is_partial,
-        uncovered_line_ids=uncovered if is_partial else (),
-        concluded_on=facts.occurred_on,
-        term_on=term.rolled_on if term else None,
-        within_term=term is None or facts.occurred_on <= term.rolled_on,
-        at_body_id=case.custody_body_id,
-        at_level=case.level,
-        first_accepting_body_id=case.first_accepting_body_id,
-        instrument_event_id=case.settled_by if settled else None,
-        accepted_by_ids=accepted_by_ids,
-        agreed_fen=sum(payment.obligation.agreed_fen for payment in case.payments)
-        if settled
-        else 0,
-    )
-
-
-_MEDIATING = ("D01", "D02", "D03", "D06", "D13")
-"""The clocks that a conclusion stops."""
-
-
-@stored_as("case.mediation-failed")
-class MediationFailed(CaseEvent, frozen=True, kw_only=True):
-    """No agreement came about, for the coded cause; every party is owed the remedies notice."""
-
-    at_body_id: str
-    explanation: Sealed | None
-    owed_to_ids: tuple[UUID, ...]
-    interrupts_limitation: bool
-
-
-@stored_as("case.mediation-concluded")
-class MediationConcluded(CaseEvent, frozen=True, kw_only=True):
-    """The acceptance ended: 调解结案, counted once per acceptance, on this day, at this body.
-
-    `partial` says that claim lines stayed without an agreed sum; `term_on` is the last legal day
-    the conclusion is held against.
+    `counts` says that it is the version on record and that the signer is one whose signature it
+    needs; `after_term` that the statutory term was over (期满后达成), which does not touch its
+    force.
     """
 
-    acceptance_no: int
-    outcome: Outcome
-    partial: bool
-    uncovered_line_ids: tuple[UUID, ...]
-    concluded_on: date
-    term_on: date | None
-    within_term: bool
-    at_body_id: str
-    at_level: str
-    first_accepting_body_id: str | None
-    instrument_event_id: UUID | None
-    accepted_by_ids: tuple[UUID, ...]
-    agreed_fen: int
+    number: int
+    digest: str
+    party_id: UUID | None
+    mediator_id: UUID | None
+    counts: bool
+    after_term: bool
 
 
-@evolves(MediationFailed)
-def _(case: CaseState, event: MediationFailed) -> CaseState:
-    return case.with_(event, remedies_owed_ids=case.remedies_owed_ids | set(event.owed_to_ids))
+@evolves(AgreementSigned)
+def _(case: CaseState, event: AgreementSigned) -> CaseState:
+    if case.draft is None or not event.counts:
+        return case.with_(event)
+    return case.with_(event, draft=_signed(case.draft, event))
 
 
-@evolves(MediationConcluded)
-def _(case: CaseState, event: MediationConcluded) -> CaseState:
-    return case.with_(event, outcome=event.outcome, acceptance_open=False, settled_by=None)
+class SealAgreement(CaseCommand, frozen=True, kw_only=True):
+    """Put the seal of the body on the version whose number and digest the paper bears."""
+
+    matters: ClassVar[frozenset[Matter]] = _DISPUTES
+
+    number: Number
+    digest: Digest
 
 
-class ServeRemediesNotice(CaseFact, frozen=True, kw_only=True):
-    """Tell one party in writing what other ways are open to it, and until when."""
-
-    party_id: UUID
-    means: MeansCode
-    contents: Literal["arbitration", "arbitration-and-court", "other"] = "arbitration"
-
-
-@decides(ServeRemediesNotice)
-def serve_remedies_notice(
-    case: CaseState, command: ServeRemediesNotice, facts: CaseFacts
-) -> Decision:
-    """Record that the party was told; only a notice in writing discharges the duty."""
-    party = case.party(command.party_id)
-    in_writing = command.means not in ("phone", "attending")
-    rest = case.remedies_owed_ids - {party.party_id}
-    return Decision.of(
-        facts.stream,
-        RemediesNoticeServed(
-            **facts.stamp(RemediesNoticeServed, legal_basis="L-PROV 30"),
-            phase=require_allowed(case, command),
-            due_ended=case.ending("D05") if in_writing and not rest else (),
-            irregularities=case.flaws({"not-in-writing": not in_writing}),
-            party_id=party.party_id,
-            means=command.means,
-            contents=command.contents,
-            in_writing=in_writing,
+@decides(SealAgreement)
+def seal_agreement(case: CaseState, command: SealAgreement, facts: CaseFacts) -> Decision:
+    """Seal what was checked and is free of open flaws; the last act makes it take effect."""
+    there = require_allowed(case, command, to=Phase.PERFORMING)
+    draft = standing_draft(case)
+    refuse_if(
+        (not draft.is_on(command.number, command.digest), STALE),
+        (
+            draft.seal_body_id is None,
+            Refusal(
+                "needs-no-seal",
+                "和解协议书由当事人签字生效，无需盖章。",
+                "A settlement agreement takes effect by signature and needs no seal.",
+            ),
         ),
+        (_has_refused(case, draft), UNWILLING),
+        (
+            draft.passed_at is None,
+            Refusal(
+                "legality-not-passed",
+                "协议尚未通过合法性审查，请先审查。",
+                "The agreement has not passed the check of legality; check it first.",
+            ),
+        ),
+        (
+            any(case.party(party_id).provisional for party_id in draft.bound_ids),
+            Refusal(
+                "party-not-identified",
+                "尚有当事人身份未核实，请先核实身份。",
+                "The identity of a party has not been checked; identify it first.",
+            ),
+        ),
+        (
+            bool(case.irregularities),
+            Refusal(
+                "open-irregularity",
+                "尚有程序瑕疵未补正，请先逐项补正。",
+                "Irregularities are still open; cure each of them first.",
+            ),
+        ),
+        (draft.is_sealed, Refusal("sealed-already", "该版本已经盖章。", "It is sealed already.")),
+        (not barred_ids(case).isdisjoint({facts.actor.actor_id, draft.author_id}), CONFLICTED),
+    )
+    body_id = draft.seal_body_id or case.custody_body_id
+    event = AgreementSealed(
+        **facts.stamp(AgreementSealed, legal_basis="L-LDMA 14"),
+        phase=case.phase or Phase.SIGNING,
+        number=draft.number,
+        digest=draft.digest,
+        seal_body_id=body_id,
+        made_as=sealing_capacity(body_id, facts).legal_basis,
+    )
+    return _after(case, event, _sealed(draft, event), facts, there)
+
+
+def _sealed(draft: Draft, event: AgreementSealed) -> Draft:
+    return msgspec.structs.replace(
+        draft, is_sealed=True, made_as=event.made_as, last_at=_last_at(draft, event)
     )
 
 
-@stored_as("case.remedies-notice-served")
-class RemediesNoticeServed(RecordedFact, frozen=True, kw_only=True):
-    """A party was told in writing of arbitration and of the other ways open to it."""
+@stored_as("case.agreement-sealed")
+class AgreementSealed(CaseEvent, frozen=True, kw_only=True):
+    """A body put its seal on a version, in the capacity it had on that day."""
 
-    party_id: UUID
-    means: str
-    contents: str
-    in_writing: bool
+    number: int
+    digest: str
+    seal_body_id: str
+    made_as: str | None
 
 
-@evolves(RemediesNoticeServed)
-def _(case: CaseState, event: RemediesNoticeServed) -> CaseState:
-    if not event.in_writing:
-        return case.with_(event)
+@evolves(AgreementSealed)
+def _(case: CaseState, event: AgreementSealed) -> CaseState:
+    return case.with_(event, draft=_sealed(case.draft, event) if case.draft else None)
+
+
+def _after(
+    case: CaseState,
+    event: AgreementSigned | AgreementSealed,
+    draft: Draft,
+    facts: CaseFacts,
+    phase: Phase,
+) -> Decision:
+    """Append to an act what follows once nothing is wanting: effect, conclusion, the next `phase`.
+
+    Both happen when the last act was done, which need not be the one that is typed in last.
+    """
+    acted = Decision.of(facts.stream, event)
+    if not draft.is_complete or _has_refused(case, draft):
+        return acted
+    facts = msgspec.structs.replace(facts, occurred_at=_last_at(draft, event))
+    needs_seal = draft.seal_body_id is not None
+    superseded = superseded_by(case, draft.obligations, settled=draft.settled_line_ids)
+    effect = AgreementTookEffect(
+        **facts.stamp(
+            AgreementTookEffect, legal_basis="L-LDMA 14; L-PROV 26" if needs_seal else "L-PROV 11"
+        ),
+        phase=phase,
+        due=_windows(case, draft, facts) if needs_seal else (),
+        number=draft.number,
+        digest=draft.digest,
+        instrument=draft.instrument,
+        made_as=draft.made_as,
+        effect_on=facts.occurred_on,
+        bound_ids=draft.bound_ids,
+        obligations=draft.obligations,
+        superseded_ids=superseded,
+    )
+    return acted.then(
+        Decision.of(
+            facts.stream,
+            *ending_move(case, facts, event.phase, reason_code="concluded", only_climbs=True),
+            effect,
+            concluded(
+                case,
+                facts,
+                Outcome.AGREED if needs_seal else Outcome.SETTLED,
+                phase,
+                payments=payments_after(case.payments, superseded, draft.obligations),
+                paper=(effect.event_id, draft.instrument),
+                uncovered=tuple(
+                    line.line_id
+                    for line in case.lines
+                    if line.line_id not in draft.settled_line_ids
+                ),
+            ),
+        )
+    )
+
+
+def _has_refused(case: CaseState, draft: Draft) -> bool:
+    """Somebody whom it binds went back on it before it was in force."""
+    return any(case.consents.get(party_id) is Answer.REFUSED for party_id in draft.bound_ids)
+
+
+_WINDOWS = {
+    ConfirmationRoute.REVIEW_OR_COURT: ("D08", "D09"),
+    ConfirmationRoute.COURT: ("D09",),
+    ConfirmationRoute.ASK: ("D08", "D09"),
+    ConfirmationRoute.NONE: (),
+}
+
+
+def _windows(case: CaseState, draft: Draft, facts: CaseFacts) -> tuple[DueDate, ...]:
+    """Decide until when review (D08) and confirmation (D09) can be asked for, both jointly."""
+    capacity = facts.capacity_of(draft.seal_body_id or case.custody_body_id)
+    route = capacity.confirmation_route if capacity else ConfirmationRoute.NONE
+    agreed = {it.line_id for it in draft.results if it.result == "agreed"}
+    # L-ARB 75: an agreement that confirms the labour relationship is not reviewed.
+    confirms = any(line.cause == "C01" and line.line_id in agreed for line in case.lines)
+    ladder = facts.ladder_of(case)
+    return tuple(
+        due_date(code, facts, ladder, AgreementTookEffect)
+        for code in _WINDOWS[route]
+        if not (confirms and code == "D08")
+    )
+
+
+@stored_as("case.agreement-took-effect")
+class AgreementTookEffect(CaseEvent, frozen=True, kw_only=True):
+    """All signatures, and the seal where one is needed, were there: the agreement is in force.
+
+    `effect_on` is the day of the last of them; it binds those of `bound_ids` alone.
+    """
+
+    number: int
+    digest: str
+    instrument: Instrument
+    made_as: str | None
+    effect_on: date
+    bound_ids: tuple[UUID, ...]
+    obligations: tuple[Obligation, ...]
+    superseded_ids: tuple[UUID, ...]
+
+
+@evolves(AgreementTookEffect)
+def _(case: CaseState, event: AgreementTookEffect) -> CaseState:
     return case.with_(
         event,
-        remedies_owed_ids=case.remedies_owed_ids - {event.party_id},
-        remedies_told_ids=case.remedies_told_ids | {event.party_id},
+        draft=None,
+        payments=payments_after(case.payments, event.superseded_ids, event.obligations),
     )

@@ -5,12 +5,11 @@ L-PML 19: mediators are assigned or chosen. Counsel of a party never mediates in
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 from uuid import UUID
 
 import msgspec
 
-from mediation.case.intake import Code
 from mediation.case.lifecycle import phase_after, require_allowed
 from mediation.case.state import (
     CaseCommand,
@@ -20,9 +19,10 @@ from mediation.case.state import (
     CaseState,
     RecordedFact,
     due_date,
+    require_code,
     unknown,
 )
-from mediation.codes import is_code
+from mediation.case.values import Code, Matter, Phase
 from mediation.errors import FieldFault, Malformed, NotAllowedNow, Refusal
 from mediation.kernel import Decision, decides, evolves, stored_as
 from mediation.privacy import Personal, Sealed
@@ -34,6 +34,8 @@ class AssignMediators(CaseCommand, frozen=True, kw_only=True):
     `invited_ids` names those among them who come from another body of the network.
     """
 
+    matters: ClassVar[frozenset[Matter]] = frozenset({Matter.DISPUTE})
+
     mediator_ids: Annotated[tuple[UUID, ...], msgspec.Meta(min_length=1, max_length=20)]
     lead_mediator_id: UUID
     invited_ids: Annotated[tuple[UUID, ...], msgspec.Meta(max_length=20)] = ()
@@ -42,7 +44,18 @@ class AssignMediators(CaseCommand, frozen=True, kw_only=True):
 @decides(AssignMediators)
 def assign_mediators(case: CaseState, command: AssignMediators, facts: CaseFacts) -> Decision:
     """Assign active mediators; the lead mediator has three working days to confirm."""
-    phase = require_allowed(case, command)
+    if not case.counsel_ids.isdisjoint(command.mediator_ids):
+        raise NotAllowedNow(
+            Refusal(
+                "counsel-never-mediates",
+                "所选人员是本案当事人的援助律师，不得担任本案调解员，请另行分派。",
+                "A person chosen is counsel of a party here and never mediates in the matter; "
+                "assign somebody else.",
+            )
+        )
+    # What is being signed is not mediated anew.
+    is_signing = case.phase is Phase.SIGNING
+    phase = require_allowed(case, command, to=Phase.SIGNING if is_signing else None)
     if command.lead_mediator_id not in command.mediator_ids:
         raise Malformed(
             zh="主办调解员必须在所分派的调解员之中。",
@@ -116,11 +129,15 @@ def _(case: CaseState, event: MediatorsAssigned) -> CaseState:
 class ConfirmAssignment(CaseFact, frozen=True, kw_only=True):
     """A mediator takes the case on and discloses that no relation stands in the way."""
 
+    matters: ClassVar[frozenset[Matter]] = frozenset({Matter.DISPUTE})
+
     mediator_id: UUID | None = None
 
 
 class DeclineAssignment(CaseFact, frozen=True, kw_only=True):
     """A mediator cannot take the case on."""
+
+    matters: ClassVar[frozenset[Matter]] = frozenset({Matter.DISPUTE})
 
     mediator_id: UUID | None = None
     reason_code: Code
@@ -160,12 +177,7 @@ def decline_assignment(case: CaseState, command: DeclineAssignment, facts: CaseF
     fallback = actor_id if actor_id in case.mediator_ids else case.lead_mediator_id
     mediator_id = _mediator(case, command.mediator_id or fallback, facts)
     leads = mediator_id == case.lead_mediator_id
-    if not is_code("assignment_decline_reasons", command.reason_code):
-        raise Malformed(
-            zh="不能承办的理由代码不存在，请从代码表中选择。",
-            en="Unknown reason code; choose one from the code table.",
-            faults=(FieldFault("/reason_code", "unknown-code"),),
-        )
+    require_code("assignment_decline_reasons", command.reason_code, "reason_code")
     return Decision.of(
         facts.stream,
         AssignmentDeclined(

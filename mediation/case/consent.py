@@ -5,29 +5,25 @@ Mediation is never compulsory (L-PML 3): only a clear refusal bars it, silence d
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 from uuid import UUID
 
 from mediation.calendar import DueDate
-from mediation.case.intake import Code
-from mediation.case.lifecycle import require_allowed
+from mediation.case.conclusion import concluded, ending_move
+from mediation.case.lifecycle import BEFORE_EFFECT, require_allowed
 from mediation.case.state import (
-    Answer,
     CaseCommand,
     CaseEvent,
     CaseFact,
     CaseFacts,
     CaseState,
-    MeansCode,
-    Party,
-    Phase,
     RecordedFact,
-    Side,
     due_date,
     level_target,
+    require_code,
 )
-from mediation.codes import is_code
-from mediation.errors import FieldFault, Malformed, NotAllowedNow, Refusal
+from mediation.case.values import Answer, Code, Matter, MeansCode, Outcome, Party, Phase, Side
+from mediation.errors import NotAllowedNow, Refusal
 from mediation.kernel import Decision, decides, evolves, stored_as
 from mediation.privacy import Personal, Sealed
 
@@ -35,12 +31,16 @@ from mediation.privacy import Personal, Sealed
 class AskConsent(CaseFact, frozen=True, kw_only=True):
     """Ask one party whether it wants mediation at the present body."""
 
+    matters: ClassVar[frozenset[Matter]] = frozenset({Matter.DISPUTE})
+
     party_id: UUID
     means: MeansCode
 
 
 class RecordConsent(CaseFact, frozen=True, kw_only=True):
     """Record what one party answered at the present body, how, and what proves it."""
+
+    matters: ClassVar[frozenset[Matter]] = frozenset({Matter.DISPUTE})
 
     party_id: UUID
     answer: Answer
@@ -67,21 +67,18 @@ def ask_consent(case: CaseState, command: AskConsent, facts: CaseFacts) -> Decis
 
 @decides(RecordConsent)
 def record_consent(case: CaseState, command: RecordConsent, facts: CaseFacts) -> Decision:
-    """Record the answer; under an open acceptance the last AGREED re-accepts the case."""
+    """Record the answer; under an open acceptance the last AGREED re-accepts the case.
+
+    Nothing follows from a refusal once the mediation is over.
+    """
     party = case.party(command.party_id)
-    phase = require_allowed(case, command)
     answers = {**case.consents, party.party_id: command.answer}
     agrees = command.answer is Answer.AGREED
-    refuses = command.answer is Answer.REFUSED and case.phase is not Phase.CLOSED
-    if (
-        agrees
-        and case.acceptance_open
-        and phase is Phase.CONSENT_PENDING
-        and case.both_sides_agree(answers)
-    ):
-        phase = Phase.ACCEPTED
-    other_side = case.respondents if party.side is Side.APPLICANT else case.applicants
-    owed = _untold(case, other_side) if refuses else ()
+    is_over = case.phase not in BEFORE_EFFECT
+    refuses = command.answer is Answer.REFUSED and not is_over
+    goes_on = agrees and case.acceptance_open and case.both_sides_agree(answers)
+    phase = require_allowed(case, command, to=Phase.ACCEPTED if goes_on else None)
+    owed = _untold(case, _other_side(case, party)) if refuses else ()
     due: tuple[DueDate, ...] = ()
     if owed and "D05" not in case.due:
         due = (due_date("D05", facts, facts.ladder_of(case), ConsentRecorded),)
@@ -93,7 +90,13 @@ def record_consent(case: CaseState, command: RecordConsent, facts: CaseFacts) ->
             **facts.stamp(ConsentRecorded, legal_basis="L-ZJ 10" if refuses else None),
             phase=phase,
             due=due,
-            irregularities=case.flaws(),
+            irregularities=case.flaws(
+                {
+                    "out-of-order": command.answer is Answer.REFUSED
+                    and is_over
+                    and case.phase is not Phase.CLOSED
+                }
+            ),
             party_id=party.party_id,
             at_body_id=case.custody_body_id,
             answer=command.answer,
@@ -116,13 +119,14 @@ def _proactive_term(
     """Without an application the term runs from the second side's consent (L-ZJ 10)."""
     if (
         case.entry != "PROACTIVE"
-        or "D02" in case.due
+        or case.term is not None
         or case.phase not in (Phase.REGISTERED, Phase.CONSENT_PENDING)
         or case.acceptance_no > 0
         or not case.both_sides_agree(answers)
     ):
         return ()
-    agreed_at = {**case.agreed_at, party_id: facts.occurred_at}
+    first = min(facts.occurred_at, case.agreed_at.get(party_id, facts.occurred_at))
+    agreed_at = {**case.agreed_at, party_id: first}
     # Answers may be typed in out of order: the later side's first consent counts.
     start = max(
         min(agreed_at[p.party_id] for p in side if p.party_id in agreed_at)
@@ -166,19 +170,108 @@ def _(case: CaseState, event: ConsentAsked) -> CaseState:
 
 @evolves(ConsentRecorded)
 def _(case: CaseState, event: ConsentRecorded) -> CaseState:
-    agreed_at = case.agreed_at
-    if event.answer is Answer.AGREED and event.party_id not in agreed_at:
-        agreed_at = {**agreed_at, event.party_id: event.occurred_at}
+    agreed_at, withdrawn_ids = case.agreed_at, case.withdrawn_ids
+    if event.answer is Answer.AGREED:
+        # Typed in out of order: the earliest counts.
+        first = min(event.occurred_at, agreed_at.get(event.party_id, event.occurred_at))
+        agreed_at = {**agreed_at, event.party_id: first}
+        # Silence after it does not take a withdrawal back.
+        withdrawn_ids -= {event.party_id}
     return case.with_(
         event,
         consents={**case.consents, event.party_id: event.answer},
+        withdrawn_ids=withdrawn_ids,
         agreed_at=agreed_at,
+        remedies_owed_ids=case.remedies_owed_ids | set(event.owed_to_ids),
+    )
+
+
+class WithdrawConsent(CaseFact, frozen=True, kw_only=True):
+    """A party does not wish to go on; before acceptance that stands as a clear refusal."""
+
+    matters: ClassVar[frozenset[Matter]] = frozenset({Matter.DISPUTE})
+
+    party_id: UUID
+    means: MeansCode
+    proof: Personal | None = None
+
+
+@decides(WithdrawConsent)
+def withdraw_consent(case: CaseState, command: WithdrawConsent, facts: CaseFacts) -> Decision:
+    """Record it; with nobody willing left on that side the mediation has failed (L-PROV 31).
+
+    The others on the side go on without the one who left. Once the mediation is over nothing
+    follows from it: an agreement in force binds.
+    """
+    party = case.party(command.party_id)
+    answers = {**case.consents, party.party_id: Answer.REFUSED}
+    ends = case.acceptance_open and not case.is_willing(party.side, answers)
+    phase = require_allowed(case, command, to=Phase.FAILED if ends else None)
+    here = case.phase or phase
+    fails = ends and phase is Phase.FAILED
+    is_over = case.phase not in BEFORE_EFFECT
+    others = case.parties if fails else _other_side(case, party)
+    owed = () if is_over else _untold(case, others)
+    event = ConsentWithdrawn(
+        **facts.stamp(ConsentWithdrawn, legal_basis="L-PROV 31"),
+        phase=phase,
+        due=(due_date("D05", facts, facts.ladder_of(case), ConsentWithdrawn),)
+        if owed and "D05" not in case.due
+        else (),
+        irregularities=case.flaws({"out-of-order": is_over and case.phase is not Phase.CLOSED}),
+        party_id=party.party_id,
+        at_body_id=case.custody_body_id,
+        means=command.means,
+        proof=case.text(command.proof, facts),
+        owed_to_ids=owed,
+        # Before acceptance it stands as a refusal, which interrupts only if the other side's.
+        interrupts_limitation=not is_over
+        and (case.acceptance_open or party.side is Side.RESPONDENT),
+    )
+    if not fails:
+        return Decision.of(facts.stream, event)
+    return Decision.of(
+        facts.stream,
+        *ending_move(case, facts, here, reason_code="consent-withdrawn"),
+        event,
+        concluded(case, facts, Outcome.FAILED, phase),
+    )
+
+
+def _other_side(case: CaseState, party: Party) -> tuple[Party, ...]:
+    return case.respondents if party.side is Side.APPLICANT else case.applicants
+
+
+@stored_as("case.consent-withdrawn")
+class ConsentWithdrawn(RecordedFact, frozen=True, kw_only=True):
+    """A party did not wish to go on; those named are to be told in writing.
+
+    Under an open acceptance it interrupts the limitation period, and before it if the respondent's
+    (L-PROV 31).
+    """
+
+    party_id: UUID
+    at_body_id: str
+    means: str
+    proof: Sealed | None
+    owed_to_ids: tuple[UUID, ...]
+    interrupts_limitation: bool
+
+
+@evolves(ConsentWithdrawn)
+def _(case: CaseState, event: ConsentWithdrawn) -> CaseState:
+    return case.with_(
+        event,
+        consents={**case.consents, event.party_id: Answer.REFUSED},
+        withdrawn_ids=case.withdrawn_ids | {event.party_id},
         remedies_owed_ids=case.remedies_owed_ids | set(event.owed_to_ids),
     )
 
 
 class AcceptCase(CaseCommand, frozen=True, kw_only=True):
     """Accept the case for mediation; the lead states what he checked (L-PROV 22)."""
+
+    matters: ClassVar[frozenset[Matter]] = frozenset({Matter.DISPUTE})
 
     within_scope: bool
     within_district: bool
@@ -187,6 +280,8 @@ class AcceptCase(CaseCommand, frozen=True, kw_only=True):
 
 class RefuseCase(CaseCommand, frozen=True, kw_only=True):
     """Do not accept the case; the applicant is told why in writing, and what else is open."""
+
+    matters: ClassVar[frozenset[Matter]] = frozenset({Matter.DISPUTE})
 
     reason_code: Code
     explanation: Personal | None = None
@@ -247,12 +342,7 @@ def accept_case(case: CaseState, command: AcceptCase, facts: CaseFacts) -> Decis
 def refuse_case(case: CaseState, command: RefuseCase, facts: CaseFacts) -> Decision:
     """Refuse with a coded reason; the written notice to the applicant becomes due."""
     phase = require_allowed(case, command)
-    if not is_code("refusal_reasons", command.reason_code):
-        raise Malformed(
-            zh="不予受理的理由代码不存在，请从代码表中选择。",
-            en="Unknown reason code; choose one from the code table.",
-            faults=(FieldFault("/reason_code", "unknown-code"),),
-        )
+    require_code("refusal_reasons", command.reason_code, "reason_code")
     if command.reason_code == "party-refused" and case.refusing_side() is None:
         raise NotAllowedNow(
             Refusal(
@@ -272,7 +362,7 @@ def refuse_case(case: CaseState, command: RefuseCase, facts: CaseFacts) -> Decis
             due=(due_date("D05", facts, facts.ladder_of(case), CaseNotAccepted),)
             if owed and "D05" not in case.due
             else (),
-            due_ended=case.ending("D01", "D02", "D13"),
+            due_ended=case.ending("D01", "D02", "D04", "D13"),
             explanation=case.text(command.explanation, facts),
             owed_to_ids=owed,
         ),
@@ -310,6 +400,7 @@ def _(case: CaseState, event: CaseAccepted) -> CaseState:
         acceptance_no=event.acceptance_no,
         acceptance_open=True,
         accepted_at=event.occurred_at,
+        accepted_by_id=event.actor_id,
         first_accepting_body_id=case.first_accepting_body_id or event.at_body_id,
         outcome=None,
         remedies_owed_ids=frozenset(),

@@ -10,24 +10,20 @@ from uuid import UUID
 
 from mediation.calendar import DueDate
 from mediation.case.grounds import Asked, holds
-from mediation.case.intake import Code
-from mediation.case.lifecycle import BEFORE_EFFECT, require_allowed
+from mediation.case.lifecycle import BEFORE_EFFECT, ON_OTHER_TRACKS, require_allowed
 from mediation.case.state import (
-    Answer,
     CaseCommand,
     CaseEvent,
     CaseFacts,
     CaseState,
-    FormerCustody,
-    PendingMove,
-    Phase,
-    Side,
     days_left_on,
     due_date,
     level_target,
+    require_code,
 )
-from mediation.codes import is_code, label
-from mediation.errors import FieldFault, GroundNotMet, Malformed, NotAllowedNow, Refusal
+from mediation.case.values import Answer, Code, FormerCustody, Matter, PendingMove, Phase, Side
+from mediation.codes import label
+from mediation.errors import GroundNotMet, NotAllowedNow, Refusal
 from mediation.kernel import Decision, decides, evolves, stored_as
 from mediation.ladder import Ladder, MoveKind, Risk
 from mediation.network.state import Body
@@ -60,12 +56,8 @@ def request_custody_move(
     phase = require_allowed(case, command)
     ladder = facts.ladder_of(case)
     target = facts.network.body(command.to_body_id)
-    if command.legal_basis is not None and not is_code("transfer_bases", command.legal_basis):
-        raise Malformed(
-            zh="法律依据代码不存在，请从代码表中选择。",
-            en="Unknown legal-basis code; choose one from the code table.",
-            faults=(FieldFault("/legal_basis", "unknown-code"),),
-        )
+    if command.legal_basis is not None:
+        require_code("transfer_bases", command.legal_basis, "legal_basis")
     _require_receiver(case, command, facts)
     refused = ladder.permits(command.kind, case.level, target.level, command.ground)
     if refused:
@@ -88,7 +80,12 @@ def request_custody_move(
     return Decision.of(
         facts.stream,
         CustodyMoveRequested(
-            **facts.stamp(CustodyMoveRequested, legal_basis=command.legal_basis),
+            **facts.stamp(
+                CustodyMoveRequested,
+                legal_basis=command.legal_basis,
+                # Whoever may request it holds the role that approves it; RED needs no approval.
+                approved_by_ids=(facts.actor.actor_id,) if approver else (),
+            ),
             phase=phase,
             due=(
                 due_date(
@@ -109,8 +106,6 @@ def request_custody_move(
             summary=case.text(command.summary, facts),
             applicant_wish=command.applicant_wish,
             days_left=days_left_on(case, facts),
-            # Whoever may request it holds the role that approves it; RED needs no approval.
-            approved_by_ids=(facts.actor.actor_id,) if approver else (),
             notified_body_ids=_skipped(case, target, ladder, facts),
         ),
     )
@@ -140,6 +135,7 @@ def _require_receiver(case: CaseState, command: RequestCustodyMove, facts: CaseF
         )
     if command.kind in CLIMBS and case.phase not in (
         *BEFORE_EFFECT,
+        *ON_OTHER_TRACKS,
         Phase.FAILED,
         Phase.NOT_ACCEPTED,
     ):
@@ -213,7 +209,6 @@ class CustodyMoveRequested(CaseEvent, frozen=True, kw_only=True):
     summary: Sealed
     applicant_wish: bool
     days_left: int | None
-    approved_by_ids: tuple[UUID, ...]
     notified_body_ids: tuple[str, ...]
 
 
@@ -278,6 +273,11 @@ def accept_custody(case: CaseState, command: AcceptCustody, facts: CaseFacts) ->
             ground=move.ground,
             agreed_ids=agreed,
             disclosed_ids=disclosed,
+            extension_ids=tuple(
+                p.party_id
+                for p in case.parties
+                if (sheet := case.sheet_of(p.party_id, move.to_body_id)) and sheet.extension
+            ),
             released_mediator_ids=case.mediator_ids,
         ),
     )
@@ -291,9 +291,9 @@ def _due_after(
     facts: CaseFacts,
 ) -> tuple[DueDate, ...]:
     """No move resets the term; a case that had ended goes on as a fresh application."""
-    ladder, term = facts.ladder_of(case), case.due.get("D02")
+    ladder, term = facts.ladder_of(case), case.term
     started: tuple[DueDate, ...] = ()
-    if case.phase in (Phase.FAILED, Phase.NOT_ACCEPTED):
+    if case.faces(Matter.DISPUTE) and case.phase in (Phase.FAILED, Phase.NOT_ACCEPTED):
         # It runs from the day the wish was received, not from the receiver's answer.
         since = (move.requested_at, move.request_event_id)
         term = due_date("D02", facts, ladder, event_type, start=since)
@@ -344,6 +344,8 @@ def _pending(case: CaseState) -> PendingMove:
 
 def _phase_after(case: CaseState, agreed: frozenset[UUID]) -> Phase:
     """REGISTERED stays; sheets of all willing parties keep an open acceptance accepted."""
+    if case.phase is Phase.NOT_ACCEPTED and not case.faces(Matter.DISPUTE):
+        return Phase.REGISTERED
     if case.phase is Phase.REGISTERED or case.phase not in (
         *BEFORE_EFFECT,
         Phase.FAILED,
@@ -360,8 +362,8 @@ def _phase_after(case: CaseState, agreed: frozenset[UUID]) -> Phase:
 class CustodyTaken(CaseEvent, frozen=True, kw_only=True):
     """What the six events of an accepted move have in common; never stored itself.
 
-    `agreed_ids` and `disclosed_ids` are the parties whose sheets agree to the new body, and whose
-    personal data may go along.
+    `agreed_ids`, `disclosed_ids` and `extension_ids` are the parties whose sheets agree to the new
+    body, to passing on their personal data, and to an extension of the term.
     """
 
     request_event_id: UUID
@@ -374,6 +376,7 @@ class CustodyTaken(CaseEvent, frozen=True, kw_only=True):
     ground: str
     agreed_ids: tuple[UUID, ...]
     disclosed_ids: tuple[UUID, ...]
+    extension_ids: tuple[UUID, ...]
     released_mediator_ids: tuple[UUID, ...]
 
 
@@ -446,6 +449,9 @@ def _(case: CaseState, event: CustodyTaken) -> CaseState:
         sessions_here=0,
         consents=dict.fromkeys(event.agreed_ids, Answer.AGREED),
         disclosed_ids=frozenset(event.disclosed_ids),
+        extendable_ids=frozenset(event.extension_ids),
+        withdrawn_ids=frozenset(),
+        draft=None,
         assigned_at=None,
         agreed_at=dict.fromkeys(event.agreed_ids, event.occurred_at),
         sheets=(),
@@ -479,12 +485,7 @@ def decline_custody(case: CaseState, command: DeclineCustody, facts: CaseFacts) 
     """Decline; custody never left the sender."""
     phase = require_allowed(case, command)
     move = _pending(case)
-    if not is_code("custody_decline_reasons", command.reason_code):
-        raise Malformed(
-            zh="不予接收的理由代码不存在，请从代码表中选择。",
-            en="Unknown reason code; choose one from the code table.",
-            faults=(FieldFault("/reason_code", "unknown-code"),),
-        )
+    require_code("custody_decline_reasons", command.reason_code, "reason_code")
     return Decision.of(
         facts.stream,
         CustodyMoveDeclined(

@@ -11,7 +11,8 @@ from datetime import date
 
 import msgspec
 
-from mediation.case.state import CaseState, Phase
+from mediation.case.state import CaseState
+from mediation.case.values import Phase
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +51,7 @@ def no_agreement(case: CaseState, _asked: Asked) -> bool:
 @ground("deadline-lapsed")
 def deadline_lapsed(case: CaseState, asked: Asked) -> bool:
     """The level's target, or the last legal day of the statutory term, has passed."""
-    target, term = case.due.get("D13"), case.due.get("D02")
+    target, term = case.due.get("D13"), case.term
     return (target is not None and asked.on > target.due_on) or (
         term is not None and asked.on > term.rolled_on
     )

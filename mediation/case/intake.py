@@ -6,7 +6,7 @@ L-LDMA 10 and L-ZJ 7: a party may come to any listed body, without ground or app
 from __future__ import annotations
 
 import re
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 from uuid import UUID, uuid5
 
 import msgspec
@@ -19,14 +19,13 @@ from mediation.case.state import (
     CaseFact,
     CaseFacts,
     CaseState,
-    ClaimLine,
-    Party,
-    Phase,
     RecordedFact,
-    Side,
+    derived_risk,
     due_date,
+    first_report_due,
     level_target,
 )
+from mediation.case.values import ClaimLine, Code, Fen, Matter, Name, Party, Phase, Side
 from mediation.codes import REF as CODES_REF
 from mediation.codes import is_code
 from mediation.errors import FieldFault, Malformed, NotAllowedNow, Refusal
@@ -42,12 +41,6 @@ from mediation.kernel import (
 from mediation.privacy import Personal, Purpose, Sealed
 
 _NUMBERS = UUID("5d0f3c3e-5a0e-5b42-9d3c-6b1f6f1f8a11")
-MOST_FEN = 10**13
-
-Fen = Annotated[int, msgspec.Meta(ge=0, le=MOST_FEN)]
-PositiveFen = Annotated[int, msgspec.Meta(ge=1, le=MOST_FEN)]
-Code = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 
 class PartyEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -79,6 +72,9 @@ class LineEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class RegisterCase(CaseCommand, frozen=True, kw_only=True):
     """Register a matter at a body; `occurred_at` is when the application was received.
 
+    A DISPUTE is brought to be mediated, a DEMAND to be relayed to the employer, AID to be helped
+    with in proceedings.
+
     Without `body_id` it is the body for which the actor acts. `oral` says that the application
     was made by word of mouth and is recorded here by the actor (L-LDMA 12).
     """
@@ -86,7 +82,7 @@ class RegisterCase(CaseCommand, frozen=True, kw_only=True):
     is_fact: ClassVar[bool] = True
     creates: ClassVar[bool] = True
 
-    matter_kind: Literal["DISPUTE", "DEMAND", "AID"]
+    matter_kind: Matter
     entry: Code = "PARTY_DIRECT"
     channel: Code
     body_id: Code | None = None
@@ -120,7 +116,8 @@ def _body_id(command: RegisterCase, facts: CaseFacts) -> str:
     return body_id
 
 
-def _reads_counter(command: RegisterCase, facts: CaseFacts) -> tuple[StreamRef, ...]:
+def reads_counter(command: RegisterCase, facts: CaseFacts) -> tuple[StreamRef, ...]:
+    """Name the counter from which a registration takes its number."""
     return (number_stream(facts.district, _body_id(command, facts), facts.occurred_on.year),)
 
 
@@ -131,14 +128,9 @@ def _kind(party: PartyEntry) -> str:
     return party.party_kind or ("COMPANY" if party.company_name else "WORKER")
 
 
-def _party_faults(pointer: str, party: PartyEntry) -> list[FieldFault]:
+def party_faults(pointer: str, party: PartyEntry) -> list[FieldFault]:
+    """List what is wrong with a party as typed in, each place below `pointer`."""
     checks = (
-        (f"{pointer}/role", "unknown-code", is_code("party_roles", party.role)),
-        (
-            f"{pointer}/party_kind",
-            "unknown-code",
-            party.party_kind is None or is_code("party_kinds", party.party_kind),
-        ),
         (pointer, "company-name-or-name", (party.company_name is None) != (party.name is None)),
         # A sole trader is a person: what names him is sealed, never stored in clear.
         (
@@ -153,32 +145,31 @@ def _party_faults(pointer: str, party: PartyEntry) -> list[FieldFault]:
             party.credit_code is None or re.fullmatch(r"[0-9A-Z]{18}", party.credit_code),
         ),
     )
-    return [FieldFault(at, code) for at, code, holds in checks if not holds]
+    unknown = [
+        FieldFault(f"{pointer}/{field}", "unknown-code", table)
+        for field, table, code in (
+            ("role", "party_roles", party.role),
+            ("party_kind", "party_kinds", party.party_kind),
+        )
+        if code is not None and not is_code(table, code)
+    ]
+    return unknown + [FieldFault(at, code) for at, code, holds in checks if not holds]
 
 
 def _require_a_track(command: RegisterCase) -> None:
-    """Demands, legal aid and delegated cases run on tracks of their own (ADR 0013)."""
-    faults = [
-        FieldFault(pointer, "no-track-yet")
-        for pointer, has_track in (
-            ("/matter_kind", command.matter_kind == "DISPUTE"),
-            ("/entry", command.entry != "DELEGATED"),
-        )
-        if not has_track
-    ]
-    if faults:
+    """Delegated cases run on the term of whoever delegated them (ADR 0016)."""
+    if command.entry == "DELEGATED":
         raise Malformed(
-            zh="诉求、法律援助和委派、委托案件的办理流程尚未开通，请暂以纸质登记。",
-            en="Demands, legal aid and delegated cases cannot be handled here yet; keep them on "
-            "paper for now.",
-            faults=tuple(faults),
+            zh="委派、委托调解案件的办理流程尚未开通，请暂以纸质登记。",
+            en="Delegated cases cannot be handled here yet; keep them on paper for now.",
+            faults=(FieldFault("/entry", "no-track-yet"),),
             code="no-track-yet",
         )
 
 
 def _check_codes(command: RegisterCase) -> None:
     faults = [
-        FieldFault(pointer, "unknown-code")
+        FieldFault(pointer, "unknown-code", table)
         for pointer, table, code in (
             ("/entry", "entries", command.entry),
             ("/channel", "channels", command.channel),
@@ -190,11 +181,11 @@ def _check_codes(command: RegisterCase) -> None:
         faults += [
             fault
             for at, party in enumerate(getattr(command, side))
-            for fault in _party_faults(f"/{side}/{at}", party)
+            for fault in party_faults(f"/{side}/{at}", party)
         ]
     for at, line in enumerate(command.lines):
         if not is_code("causes", line.cause):
-            faults.append(FieldFault(f"/lines/{at}/cause", "unknown-code"))
+            faults.append(FieldFault(f"/lines/{at}/cause", "unknown-code", "causes"))
         if line.applicant >= len(command.applicants):
             faults.append(FieldFault(f"/lines/{at}/applicant", "unknown-party"))
         if line.respondent >= len(command.respondents):
@@ -207,8 +198,8 @@ def _check_codes(command: RegisterCase) -> None:
         )
 
 
-def _party(facts: CaseFacts, entry: PartyEntry, side: Side, at: int) -> Party:
-    party_id = facts.new_id(f"{side.value}:{at}")
+def party_of(party_id: UUID, entry: PartyEntry, side: Side) -> Party:
+    """Make a party out of what was typed in: what is personal is marked as its own."""
 
     def sealed(value: Personal | None, purpose: Purpose) -> Sealed | None:
         return value.of(party_id, purpose) if value is not None else None
@@ -228,7 +219,7 @@ def _party(facts: CaseFacts, entry: PartyEntry, side: Side, at: int) -> Party:
     )
 
 
-@decides(RegisterCase, reads=_reads_counter)
+@decides(RegisterCase, reads=reads_counter)
 def register_case(case: CaseState, command: RegisterCase, facts: CaseFacts) -> Decision:
     """Give the matter its number and start its clocks."""
     _check_codes(command)
@@ -239,20 +230,17 @@ def register_case(case: CaseState, command: RegisterCase, facts: CaseFacts) -> D
     sequence = facts.streams[counter].issued + 1
     number = f"{body.number_prefix}〔{facts.occurred_on.year}〕{sequence:04d}号"
     applicants = tuple(
-        _party(facts, entry, Side.APPLICANT, at) for at, entry in enumerate(command.applicants)
+        party_of(facts.new_id(f"applicant:{at}"), entry, Side.APPLICANT)
+        for at, entry in enumerate(command.applicants)
     )
     respondents = tuple(
-        _party(facts, entry, Side.RESPONDENT, at) for at, entry in enumerate(command.respondents)
+        party_of(facts.new_id(f"respondent:{at}"), entry, Side.RESPONDENT)
+        for at, entry in enumerate(command.respondents)
     )
-    by_application = command.entry != "PROACTIVE"
-    due: tuple[DueDate, ...] = ()
-    if by_application:
-        term = due_date("D02", facts, ladder, CaseRegistered)
-        due = (
-            due_date("D01", facts, ladder, CaseRegistered),
-            term,
-            level_target(facts, ladder, body.level, CaseRegistered, term.due_on),
-        )
+    workers = sum(it.role == "WORKER" for it in (*applicants, *respondents))
+    risk = ladder.risk(frozenset(), workers, None)
+    # A proactive offer is no application: its clocks wait for both sides' consent.
+    by_application = command.matter_kind is Matter.DISPUTE and command.entry != "PROACTIVE"
     issued = CaseNumberIssued(
         **facts.stamp(CaseNumberIssued),
         case_id=facts.case_id(),
@@ -264,7 +252,10 @@ def register_case(case: CaseState, command: RegisterCase, facts: CaseFacts) -> D
     registered = CaseRegistered(
         **facts.stamp(CaseRegistered),
         phase=Phase.REGISTERED,
-        due=due,
+        due=(
+            *_first_dates(command, facts, body.level, by_application=by_application),
+            *first_report_due(case, risk, facts, ladder, CaseRegistered),
+        ),
         irregularities=() if body.is_open(facts.occurred_on) else ("body-closed",),
         case_id=facts.case_id(),
         case_number=number,
@@ -293,13 +284,26 @@ def register_case(case: CaseState, command: RegisterCase, facts: CaseFacts) -> D
             )
             for at, line in enumerate(command.lines)
         ),
-        risk=ladder.risk(
-            frozenset(), sum(it.role == "WORKER" for it in (*applicants, *respondents)), None
-        ),
+        risk=risk,
         # An application for mediation interrupts limitation (L-ARB 27).
         interrupts_limitation=by_application,
     )
     return Decision.of(counter, issued).then(Decision.of(facts.stream, registered))
+
+
+def _first_dates(
+    command: RegisterCase, facts: CaseFacts, level: str, *, by_application: bool
+) -> tuple[DueDate, ...]:
+    if command.matter_kind is Matter.DEMAND:
+        return (due_date("D23", facts, facts.ladder, CaseRegistered),)
+    if not by_application:
+        return ()
+    term = due_date("D02", facts, facts.ladder, CaseRegistered)
+    return (
+        due_date("D01", facts, facts.ladder, CaseRegistered),
+        term,
+        level_target(facts, facts.ladder, level, CaseRegistered, term.due_on),
+    )
 
 
 @stored_as("case-number.issued")
@@ -355,6 +359,7 @@ def _(case: CaseState, event: CaseRegistered) -> CaseState:
         entry=event.entry,
         channel=event.channel,
         received_at=event.occurred_at,
+        registered_in=event.command_id,
         filed_by_id=event.actor_id,
         ladder_ref=event.ladder_ref,
         ladder_digest=event.ladder_digest,
@@ -391,16 +396,19 @@ def raise_flag(case: CaseState, command: RaiseFlag, facts: CaseFacts) -> Decisio
         raise Malformed(
             zh="标记代码不可用；集体争议由负责人确认共同请求后自动标记。",
             en="This flag cannot be set by hand; COLLECTIVE follows from the confirmed claim.",
-            faults=(FieldFault("/flag", "unknown-code"),),
+            faults=(FieldFault("/flag", "unknown-code", "flags"),),
         )
+    ladder = facts.ladder_of(case)
+    risk = derived_risk(case, facts, case.flags | {command.flag})
     return Decision.of(
         facts.stream,
         CaseFlagged(
             **facts.stamp(CaseFlagged),
             phase=require_allowed(case, command),
+            due=first_report_due(case, risk, facts, ladder, CaseFlagged),
             irregularities=case.flaws(),
             flag=command.flag,
-            risk=_risk(case, facts, case.flags | {command.flag}),
+            risk=risk,
         ),
     )
 
@@ -420,13 +428,9 @@ def clear_flag(case: CaseState, command: ClearFlag, facts: CaseFacts) -> Decisio
             phase=phase,
             flag=command.flag,
             explanation=case.text(command.explanation, facts),
-            risk=_risk(case, facts, case.flags - {command.flag}),
+            risk=derived_risk(case, facts, case.flags - {command.flag}),
         ),
     )
-
-
-def _risk(case: CaseState, facts: CaseFacts, flags: frozenset[str]) -> str:
-    return facts.ladder_of(case).risk(flags, case.workers, None)
 
 
 @stored_as("case.flagged")

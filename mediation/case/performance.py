@@ -1,18 +1,165 @@
-"""What was promised is paid: early, late, in part or more than was due; each payment a fact."""
+"""What was promised, and its payment: early, late, in part or more than was due; each a fact."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from datetime import date
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
 
-from mediation.calendar import day_of
-from mediation.case.intake import PositiveFen
-from mediation.case.lifecycle import require_allowed
-from mediation.case.state import CaseEvent, CaseFact, CaseFacts, CaseState, RecordedFact, unknown
-from mediation.kernel import Decision, decides, evolves, stored_as
+from mediation.calendar import DueDate, day_of, first_moment_of
+from mediation.case.lifecycle import is_owed, require_allowed
+from mediation.case.state import (
+    CaseEvent,
+    CaseFact,
+    CaseFacts,
+    CaseState,
+    RecordedFact,
+    due_date,
+    unknown,
+)
+from mediation.case.values import Obligation, Payment, Phase, PositiveFen
+from mediation.errors import FieldFault, Malformed
+from mediation.kernel import Decision, Event, decides, evolves, stored_as
+
+_MOST_PER_LINE = 60
+"""Five years of monthly instalments on a claim line; beyond it is a mistake."""
+
+
+class ObligationEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is promised on one claim line, in fen, and the last day to pay it.
+
+    Several entries of a line are its instalments. `joint_ids` are respondents who answer for it
+    beside the line's own (连带).
+    """
+
+    line_id: UUID
+    agreed_fen: PositiveFen
+    due_on: date
+    joint_ids: Annotated[tuple[UUID, ...], msgspec.Meta(max_length=50)] = ()
+
+
+Entries = Annotated[tuple[ObligationEntry, ...], msgspec.Meta(min_length=1, max_length=5000)]
+
+
+def obligations_of(
+    case: CaseState,
+    entries: tuple[ObligationEntry, ...],
+    facts: CaseFacts,
+) -> tuple[Obligation, ...]:
+    """Make the obligations of a paper out of what was typed in.
+
+    Raises:
+        Malformed: a line or respondent that is not of this case, or far too many entries.
+    """
+    lines = {line.line_id: line for line in case.lines}
+    replaced = _replaced(case, {entry.line_id for entry in entries})
+    if len(entries) + len(case.payments) - len(replaced) > _MOST_PER_LINE * len(lines):
+        raise Malformed(
+            zh="本案登记的应付事项过多，请合并后重新填写。",
+            en="Too many obligations for the claims of this case; combine them and submit again.",
+            faults=(FieldFault("/obligations", "length"),),
+        )
+    respondents = {party.party_id for party in case.respondents}
+    instalments: Counter[UUID] = Counter()
+    obligations = []
+    for at, entry in enumerate(entries):
+        if entry.line_id not in lines:
+            raise unknown(f"obligations/{at}/line_id", "unknown-line")
+        if not respondents.issuperset(entry.joint_ids):
+            raise unknown(f"obligations/{at}/joint_ids", "not-a-respondent")
+        line = lines[entry.line_id]
+        instalments[line.line_id] += 1
+        obligations.append(
+            Obligation(
+                obligation_id=facts.new_id(f"obligation:{at}"),
+                line_id=line.line_id,
+                applicant_id=line.applicant_id,
+                respondent_id=line.respondent_id,
+                agreed_fen=entry.agreed_fen,
+                due_on=entry.due_on,
+                instalment_no=instalments[line.line_id],
+                recurring=False,
+                joint_ids=entry.joint_ids,
+            )
+        )
+    return tuple(obligations)
+
+
+def superseded_by(
+    case: CaseState, obligations: Iterable[Obligation], *, settled: Iterable[UUID] = ()
+) -> tuple[UUID, ...]:
+    """Name what a later paper on the same claim lines replaces: what nothing was paid on.
+
+    `settled` are lines that the paper settles without a sum, such as those waived.
+    """
+    return _replaced(case, {*settled, *(obligation.line_id for obligation in obligations)})
+
+
+def _replaced(case: CaseState, line_ids: set[UUID]) -> tuple[UUID, ...]:
+    return tuple(
+        payment.obligation.obligation_id
+        for payment in case.payments
+        if payment.obligation.line_id in line_ids and payment.applied_fen == 0
+    )
+
+
+def payments_after(
+    payments: tuple[Payment, ...], superseded: Iterable[UUID], obligations: Iterable[Obligation]
+) -> tuple[Payment, ...]:
+    """Give the payments under way once a paper has added its obligations."""
+    gone = frozenset(superseded)
+    return (
+        *(payment for payment in payments if payment.obligation.obligation_id not in gone),
+        *(Payment(obligation=obligation) for obligation in obligations),
+    )
+
+
+def checks_of(
+    case: CaseState, payments: Iterable[Payment], facts: CaseFacts, event_type: type[Event]
+) -> tuple[tuple[DueDate, ...], tuple[str, ...]]:
+    """Decide the days on which payment is to be checked (D10): those that start, those that end.
+
+    One date for each day on which something falls due, since one look tells of all.
+    """
+    unpaid = {it.obligation.due_on for it in payments if not it.is_performed}
+    ladder = facts.ladder_of(case)
+    event_id = facts.event_id(event_type)
+    started = tuple(
+        due_date(
+            "D10",
+            facts,
+            ladder,
+            event_type,
+            start=(first_moment_of(day), event_id),
+            subject=day.isoformat(),
+        )
+        for day in sorted(unpaid)
+        if f"D10:{day.isoformat()}" not in case.due
+    )
+    kept = {f"D10:{day.isoformat()}" for day in unpaid}
+    return started, tuple(key for key in case.ending("D10") if key not in kept)
+
+
+def checks_once_owed(
+    case: CaseState,
+    payments: Iterable[Payment],
+    facts: CaseFacts,
+    event_type: type[Event],
+    phase: Phase,
+) -> tuple[tuple[DueDate, ...], tuple[str, ...]]:
+    """Decide the checks of payment (D10) as `checks_of` does, if what a paper says is owed.
+
+    It is once an agreement took effect, or arbitration or court ordered it, or where the paper
+    leads to performance (`phase`). On a closed case nobody checks.
+    """
+    is_tracked = is_owed(case) or phase is Phase.PERFORMING
+    if not is_tracked or phase is Phase.CLOSED:
+        return (), ()
+    return checks_of(case, payments, facts, event_type)
 
 
 class RecordPerformance(CaseFact, frozen=True, kw_only=True):
@@ -35,9 +182,28 @@ def record_performance(case: CaseState, command: RecordPerformance, facts: CaseF
         raise unknown("obligation_id", "unknown-obligation")
     obligation = payment.obligation
     applied = min(command.paid_fen, obligation.agreed_fen - payment.applied_fen)
+    is_done_now = applied > 0 and payment.applied_fen + applied >= obligation.agreed_fen
+    after = tuple(_paid(it, obligation.obligation_id, applied) for it in case.payments)
+    _, ended = checks_of(case, after, facts, ObligationPerformed)
+    # 长期履行的: the first instalment is verified; whether it goes on is asked after three months.
+    revisit = (
+        (
+            due_date(
+                "D25",
+                facts,
+                facts.ladder_of(case),
+                ObligationPerformed,
+                subject=str(obligation.obligation_id),
+            ),
+        )
+        if obligation.recurring and is_done_now
+        else ()
+    )
     performed = ObligationPerformed(
         **facts.stamp(ObligationPerformed),
         phase=phase,
+        due=revisit,
+        due_ended=ended,
         irregularities=(),  # a payment is welcome in every phase
         obligation_id=obligation.obligation_id,
         line_id=obligation.line_id,
@@ -46,32 +212,37 @@ def record_performance(case: CaseState, command: RecordPerformance, facts: CaseF
         paid_fen=command.paid_fen,
         applied_fen=applied,
         surplus_fen=command.paid_fen - applied,
+        due_on=obligation.due_on,
+        days_late=max(0, (facts.occurred_on - obligation.due_on).days),
         payment_means=command.payment_means,
         proof_kind=command.proof_kind,
     )
-    was_open = any(not it.is_performed for it in case.payments)
-    left = [
-        it
-        for it in case.payments
-        if not it.is_performed and it.obligation.obligation_id != obligation.obligation_id
-    ]
-    if was_open and not left and payment.applied_fen + applied >= obligation.agreed_fen:
-        fully = ObligationsFullyPerformed(
-            **facts.stamp(ObligationsFullyPerformed),
-            phase=phase,
-            applied_fen=applied + sum(it.applied_fen for it in case.payments),
-            # Slips may be typed in out of order: the day of the last payment counts.
-            performed_on=max(
-                [facts.occurred_on, *(it.last_paid_on for it in case.payments if it.last_paid_on)]
-            ),
-        )
-        return Decision.of(facts.stream, performed, fully)
-    return Decision.of(facts.stream, performed)
+    if not is_done_now or any(not it.is_performed for it in after):
+        return Decision.of(facts.stream, performed)
+    fully = ObligationsFullyPerformed(
+        **facts.stamp(ObligationsFullyPerformed),
+        phase=phase,
+        applied_fen=sum(it.applied_fen for it in after),
+        # Slips may be typed in out of order: the day of the last payment counts.
+        performed_on=max(
+            [facts.occurred_on, *(it.last_paid_on for it in case.payments if it.last_paid_on)]
+        ),
+    )
+    return Decision.of(facts.stream, performed, fully)
+
+
+def _paid(payment: Payment, obligation_id: UUID, applied_fen: int) -> Payment:
+    if payment.obligation.obligation_id != obligation_id:
+        return payment
+    return msgspec.structs.replace(payment, applied_fen=payment.applied_fen + applied_fen)
 
 
 @stored_as("case.obligation-performed")
 class ObligationPerformed(RecordedFact, frozen=True, kw_only=True):
-    """A payment was made: paid = applied to what was agreed + surplus, in fen."""
+    """A payment was made: paid = applied to what was agreed + surplus, in fen.
+
+    `days_late` counts calendar days after the day it was due; 0 for a payment in time or early.
+    """
 
     obligation_id: UUID
     line_id: UUID
@@ -80,6 +251,8 @@ class ObligationPerformed(RecordedFact, frozen=True, kw_only=True):
     paid_fen: int
     applied_fen: int
     surplus_fen: int
+    due_on: date
+    days_late: int
     payment_means: str
     proof_kind: str
 

@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
 import msgspec
 
-from mediation.case.intake import Code
 from mediation.case.lifecycle import require_allowed
-from mediation.case.state import (
-    Answer,
-    CaseFact,
-    CaseFacts,
-    CaseState,
-    MeansCode,
-    Phase,
-    RecordedFact,
-)
-from mediation.codes import is_code
-from mediation.errors import FieldFault, Malformed
+from mediation.case.state import CaseFact, CaseFacts, CaseState, RecordedFact, require_code
+from mediation.case.values import Answer, Code, Matter, MeansCode, Phase
 from mediation.kernel import Decision, decides, evolves, stored_as
 from mediation.privacy import Personal, Sealed
 
@@ -57,21 +47,25 @@ class RightsNoticeServed(RecordedFact, frozen=True, kw_only=True):
 
 @evolves(RightsNoticeServed)
 def _(case: CaseState, event: RightsNoticeServed) -> CaseState:
-    return case.with_(
-        event, rights_served_at={event.party_id: event.occurred_at, **case.rights_served_at}
-    )
+    # Typed in out of order: the earliest counts.
+    first = min(event.occurred_at, case.rights_served_at.get(event.party_id, event.occurred_at))
+    return case.with_(event, rights_served_at={**case.rights_served_at, event.party_id: first})
 
 
 class RecordSession(CaseFact, frozen=True, kw_only=True):
     """Write down a session: who came, who hosted, what was said and how it ended.
 
-    `also_present` names in which roles others sat in, such as an interpreter or counsel.
+    `also_present` names in which roles others sat in, such as an interpreter or counsel;
+    `rights_told` says that those attending were told their rights and duties as it began.
     """
+
+    matters: ClassVar[frozenset[Matter]] = frozenset({Matter.DISPUTE})
 
     mode: Literal["joint", "separate", "online", "phone"]
     attending_ids: Annotated[tuple[UUID, ...], msgspec.Meta(min_length=1, max_length=1050)]
     host_ids: Annotated[tuple[UUID, ...], msgspec.Meta(min_length=1, max_length=20)]
     also_present: Annotated[tuple[Code, ...], msgspec.Meta(max_length=50)] = ()
+    rights_told: bool = False
     place: Personal | None = None
     minutes: Personal
     signed_by_ids: Annotated[tuple[UUID, ...], msgspec.Meta(max_length=1050)] = ()
@@ -84,36 +78,50 @@ def record_session(case: CaseState, command: RecordSession, facts: CaseFacts) ->
     for party_id in (*command.attending_ids, *command.signed_by_ids):
         case.party(party_id)
     for at, code in enumerate(command.also_present):
-        if not is_code("attendee_roles", code):
-            raise Malformed(
-                zh="在场人员的身份代码不存在，请从代码表中选择。",
-                en="Unknown role of somebody present; choose one from the code table.",
-                faults=(FieldFault(f"/also_present/{at}", "unknown-code"),),
-            )
-    return Decision.of(
-        facts.stream,
-        SessionHeld(
-            **facts.stamp(SessionHeld),
-            phase=require_allowed(case, command),
-            due_ended=case.ending("D06") if case.phase is Phase.ASSIGNED else (),
-            irregularities=_flaws(case, command, facts),
-            at_body_id=case.custody_body_id,
-            level=case.level,
-            mode=command.mode,
-            attending_ids=command.attending_ids,
-            host_ids=command.host_ids,
-            also_present=command.also_present,
-            place=case.text(command.place, facts),
-            signed_by_ids=command.signed_by_ids,
-            minutes=case.text(command.minutes, facts),
-            result=command.result,
-        ),
+        require_code("attendee_roles", code, f"also_present/{at}")
+    phase = require_allowed(case, command)
+    held = SessionHeld(
+        **facts.stamp(SessionHeld),
+        phase=phase,
+        due_ended=case.ending("D06") if case.phase is Phase.ASSIGNED else (),
+        irregularities=_flaws(case, command, facts),
+        at_body_id=case.custody_body_id,
+        level=case.level,
+        mode=command.mode,
+        attending_ids=command.attending_ids,
+        host_ids=command.host_ids,
+        also_present=command.also_present,
+        place=case.text(command.place, facts),
+        signed_by_ids=command.signed_by_ids,
+        minutes=case.text(command.minutes, facts),
+        result=command.result,
+    )
+    return Decision.of(facts.stream, *_told_at_the_start(case, command, facts), held)
+
+
+def _told_at_the_start(
+    case: CaseState, command: RecordSession, facts: CaseFacts
+) -> tuple[RightsNoticeServed, ...]:
+    """Tell those attending who have not been told yet, as the session begins."""
+    if not command.rights_told:
+        return ()
+    untold = [it for it in command.attending_ids if it not in case.rights_served_at]
+    return tuple(
+        RightsNoticeServed(
+            **facts.stamp(RightsNoticeServed, legal_basis="L-PML 23, 24")
+            | {"event_id": facts.new_id(f"rights:{party_id}")},
+            phase=case.phase or Phase.REGISTERED,
+            irregularities=case.flaws(),
+            party_id=party_id,
+            means="attending",
+        )
+        for party_id in dict.fromkeys(untold)
     )
 
 
 def _flaws(case: CaseState, command: RecordSession, facts: CaseFacts) -> tuple[str, ...]:
     """Judge by when the session was held, not by when it was typed in."""
-    held_at, term = facts.occurred_at, case.due.get("D02")
+    held_at, term = facts.occurred_at, case.term
 
     def not_yet(at: datetime | None) -> bool:
         return at is None or at > held_at
@@ -122,7 +130,8 @@ def _flaws(case: CaseState, command: RecordSession, facts: CaseFacts) -> tuple[s
         {
             "unassigned-host": not set(command.host_ids) <= set(case.mediator_ids)
             or not_yet(case.assigned_at),
-            "no-rights-notice": any(
+            "no-rights-notice": not command.rights_told
+            and any(
                 not_yet(case.rights_served_at.get(party_id)) for party_id in command.attending_ids
             ),
             "without-consent": any(
@@ -131,7 +140,9 @@ def _flaws(case: CaseState, command: RecordSession, facts: CaseFacts) -> tuple[s
             ),
             "before-acceptance": case.phase in (Phase.REGISTERED, Phase.CONSENT_PENDING)
             or (case.acceptance_open and not_yet(case.accepted_at)),
-            "out-of-order": case.phase in (Phase.FAILED, Phase.NOT_ACCEPTED),
+            "after-consent-withdrawn": not case.withdrawn_ids.isdisjoint(command.attending_ids),
+            "out-of-order": case.phase
+            in (Phase.FAILED, Phase.NOT_ACCEPTED, Phase.WITHDRAWN, Phase.IN_PROCEEDINGS),
             "after-term": command.mode == "joint"
             and term is not None
             and facts.occurred_on > term.rolled_on,

@@ -7,16 +7,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from mediation.case.intake import Code
 from mediation.case.lifecycle import require_allowed
-from mediation.case.state import (
-    CaseFact,
-    CaseFacts,
-    CaseState,
-    RecordedFact,
-    Sheet,
-    days_left_on,
-)
+from mediation.case.state import CaseFact, CaseFacts, CaseState, RecordedFact, days_left_on
+from mediation.case.values import Code, Sheet
 from mediation.kernel import Decision, decides, evolves, stored_as
 
 

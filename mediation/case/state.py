@@ -6,158 +6,52 @@ phase it leaves behind, so that folding never asks the life-cycle table.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
-from enum import StrEnum
-from typing import Any, ClassVar, Literal, Self, overload
+from typing import Any, ClassVar, Self, overload
 from uuid import UUID, uuid5
 
 import msgspec
 
-from mediation.calendar import DueDate, due
+from mediation.calendar import DueDate, day_of, due
+from mediation.case.values import (
+    Answer,
+    ClaimLine,
+    Draft,
+    FormerCustody,
+    Instrument,
+    Irregularity,
+    Matter,
+    Outcome,
+    Party,
+    Payment,
+    PendingMove,
+    Phase,
+    Proceeding,
+    Sheet,
+    Side,
+    UrgentReport,
+)
+from mediation.codes import is_code
 from mediation.errors import FieldFault, Malformed, Unsafe
 from mediation.kernel import Command, Event, StreamRef, starts_as
-from mediation.ladder import Ladder, MoveKind
+from mediation.ladder import Ladder, Risk
 from mediation.network.facts import OfficeFacts
+from mediation.network.state import Capacity
 from mediation.privacy import Personal, Purpose, Sealed
 
+_TERMS = ("D02", "D04")
+"""The statutory term: as it began, as it was extended."""
 
-class Phase(StrEnum):
-    """Where a case is in its life; the labels of the office stand in the code tables."""
-
-    REGISTERED = "REGISTERED"
-    CONSENT_PENDING = "CONSENT_PENDING"
-    ACCEPTED = "ACCEPTED"
-    ASSIGNED = "ASSIGNED"
-    MEDIATING = "MEDIATING"
-    PERFORMING = "PERFORMING"
-    FAILED = "FAILED"
-    NOT_ACCEPTED = "NOT_ACCEPTED"
-    CLOSED = "CLOSED"
-
-
-class Side(StrEnum):
-    """On which side of the matter a party stands."""
-
-    APPLICANT = "applicant"
-    RESPONDENT = "respondent"
-
-
-class Answer(StrEnum):
-    """What a party answered when asked whether it wants mediation at this body."""
-
-    AGREED = "AGREED"
-    REFUSED = "REFUSED"
-    NO_ANSWER = "NO_ANSWER"
-    UNREACHABLE = "UNREACHABLE"
-
-
-class Outcome(StrEnum):
-    """How an acceptance ended."""
-
-    AGREED = "AGREED"
-    SETTLED = "SETTLED"
-    FAILED = "FAILED"
-    WITHDRAWN = "WITHDRAWN"
-
-
-class Party(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A party as recorded: persons sealed under their own random id, companies by clear name."""
-
-    party_id: UUID
-    side: Side
-    role: str
-    party_kind: str
-    provisional: bool
-    company_name: str | None
-    credit_code: str | None
-    name: Sealed | None
-    id_number: Sealed | None
-    phone: Sealed | None
-    address: Sealed | None
-
-
-class ClaimLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one applicant claims of one respondent for one cause, in fen."""
-
-    line_id: UUID
-    applicant_id: UUID
-    respondent_id: UUID
-    cause: str
-    claimed_fen: int
-
-
-class Obligation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one respondent has to pay one applicant on a claim line, in fen, and until when."""
-
-    obligation_id: UUID
-    line_id: UUID
-    applicant_id: UUID
-    respondent_id: UUID
-    agreed_fen: int
-    due_on: date
-
-
-class Payment(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of an obligation stands as paid, in fen."""
-
-    obligation: Obligation
-    applied_fen: int = 0
-    surplus_fen: int = 0
-    last_paid_on: date | None = None
-
-    @property
-    def is_performed(self) -> bool:
-        """All that was agreed has been paid."""
-        return self.applied_fen >= self.obligation.agreed_fen
-
-
-class Irregularity(msgspec.Struct, frozen=True):
-    """A procedural flaw of a recorded fact, waiting to be cured."""
-
-    event_id: UUID
-    code: str
-
-
-class Sheet(msgspec.Struct, frozen=True, kw_only=True):
-    """One party's answers on the transfer sheet to a body, signed before or after the request."""
-
-    party_id: UUID
-    to_body_id: str
-    new_body: bool
-    disclosure: bool
-    extension: bool | None
-
-
-class PendingMove(msgspec.Struct, frozen=True, kw_only=True):
-    """A custody move that waits for the receiver; the sender stays responsible until then."""
-
-    kind: MoveKind
-    to_body_id: str
-    to_level: str
-    to_branch: str | None
-    to_path: str
-    ground: str
-    legal_basis: str | None
-    applicant_wish: bool
-    request_event_id: UUID
-    requested_by_id: UUID
-    requested_at: datetime
-    answer_due: DueDate | None
-    days_left: int | None
-
-
-class FormerCustody(msgspec.Struct, frozen=True, kw_only=True):
-    """A body that had the case, until the version at which it handed it over."""
-
-    body_id: str
-    level: str
-    path: str
-    until_version: int
+_OWN_TERM = "D03"
+"""The term of an enterprise committee's own mediation, from its acceptance (L-PROV 29)."""
 
 
 class CaseState(msgspec.Struct, frozen=True, kw_only=True):
-    """A case as folded from its events. `version` counts them; money is in fen."""
+    """A case as folded from its events. `version` counts them; money is in fen.
+
+    `committee_id` is the enterprise committee whose own term runs, until its end is on record.
+    """
 
     version: int = 0
     case_id: UUID | None = None
@@ -167,6 +61,8 @@ class CaseState(msgspec.Struct, frozen=True, kw_only=True):
     channel: str = ""
     phase: Phase | None = None
     received_at: datetime | None = None
+    registered_in: UUID | None = None
+    is_on_one_form: bool = False
     filed_by_id: UUID | None = None
     ladder_ref: str = ""
     ladder_digest: str = ""
@@ -186,21 +82,35 @@ class CaseState(msgspec.Struct, frozen=True, kw_only=True):
     agreed_at: dict[UUID, datetime] = {}
     sheets: tuple[Sheet, ...] = ()
     disclosed_ids: frozenset[UUID] = frozenset()
+    withdrawn_ids: frozenset[UUID] = frozenset()
     rights_served_at: dict[UUID, datetime] = {}
     remedies_owed_ids: frozenset[UUID] = frozenset()
     remedies_told_ids: frozenset[UUID] = frozenset()
     acceptance_no: int = 0
     acceptance_open: bool = False
     accepted_at: datetime | None = None
+    accepted_by_id: UUID | None = None
     first_accepting_body_id: str | None = None
     mediator_ids: tuple[UUID, ...] = ()
     lead_mediator_id: UUID | None = None
     assigned_at: datetime | None = None
     conflicted_ids: frozenset[UUID] = frozenset()
     sessions_here: int = 0
+    draft: Draft | None = None
+    drafts: int = 0
     settled_by: UUID | None = None
+    settled_as: Instrument | None = None
     outcome: Outcome | None = None
     payments: tuple[Payment, ...] = ()
+    term_lapsed: bool = False
+    committee_id: str | None = None
+    extendable_ids: frozenset[UUID] = frozenset()
+    demand_answer: str | None = None
+    is_fed_back: bool = False
+    counsel_ids: frozenset[UUID] = frozenset()
+    is_ordered: bool = False
+    proceedings: tuple[Proceeding, ...] = ()
+    reports: tuple[UrgentReport, ...] = ()
     move: PendingMove | None = None
     irregularities: tuple[Irregularity, ...] = ()
     due: dict[str, DueDate] = {}
@@ -208,16 +118,30 @@ class CaseState(msgspec.Struct, frozen=True, kw_only=True):
     def with_(self, event: CaseEvent, **changes: Any) -> Self:
         """Copy with changes, one version on, with the phase, dates and flaws of the event."""
         if event.due or event.due_ended:
-            kept = {code: due for code, due in self.due.items() if code not in event.due_ended}
-            changes["due"] = {**kept, **{due.code: due for due in event.due}}
+            kept = {key: due for key, due in self.due.items() if key not in event.due_ended}
+            changes["due"] = {**kept, **{due.key: due for due in event.due}}
+            if any(due.code in _TERMS for due in event.due):
+                changes.setdefault("term_lapsed", False)
+            if any(due.code == _OWN_TERM for due in event.due):
+                changes["committee_id"] = self.custody_body_id
         if isinstance(event, RecordedFact) and event.irregularities:
             found = tuple(Irregularity(event.event_id, code) for code in event.irregularities)
             changes["irregularities"] = self.irregularities + found
         return msgspec.structs.replace(self, version=self.version + 1, phase=event.phase, **changes)
 
     def ending(self, *codes: str) -> tuple[str, ...]:
-        """Give those of the due dates named that are open: what an event is to end."""
-        return tuple(code for code in codes if code in self.due)
+        """Give the keys of the open due dates of these codes: what an event is to end."""
+        return tuple(key for key, it in self.due.items() if it.code in codes)
+
+    @property
+    def term(self) -> DueDate | None:
+        """The end of the statutory term: as extended, else as it began; None if it does not run."""
+        return self.due.get("D04") or self.due.get("D02")
+
+    @property
+    def own_term(self) -> DueDate | None:
+        """The committee's own term, while it has the case and until its end is on record."""
+        return self.due.get(_OWN_TERM) if self.committee_id == self.custody_body_id else None
 
     def flaws(self, checks: Mapping[str, bool] | None = None) -> tuple[str, ...]:
         """Name what is irregular about a fact recorded now: its own checks, and a closed case."""
@@ -251,8 +175,8 @@ class CaseState(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def assigned_ids(self) -> tuple[UUID, ...]:
-        """The mediators of the case; part of what scope is decided on."""
-        return self.mediator_ids
+        """The mediators, and counsel of a party; part of what scope is decided on."""
+        return (*self.mediator_ids, *sorted(self.counsel_ids))
 
     @property
     def receiver_body_id(self) -> str | None:
@@ -263,6 +187,11 @@ class CaseState(msgspec.Struct, frozen=True, kw_only=True):
     def receiver_path(self) -> str | None:
         """The path of the body that a pending move waits for."""
         return self.move.to_path if self.move else None
+
+    @property
+    def sealing_body_id(self) -> str | None:
+        """The body whose seal the present draft needs."""
+        return self.draft.seal_body_id if self.draft else None
 
     @property
     def former_paths(self) -> tuple[str, ...]:
@@ -291,6 +220,14 @@ class CaseState(msgspec.Struct, frozen=True, kw_only=True):
             None,
         )
 
+    def faces(self, matter: Matter) -> bool:
+        """The case is a matter of this kind."""
+        return self.matter_kind == matter
+
+    def is_willing(self, side: Side, answers: Mapping[UUID, Answer]) -> bool:
+        """Somebody on this side agreed, by these answers."""
+        return any(answers.get(p.party_id) is Answer.AGREED for p in self.parties if p.side is side)
+
     def refusing_side(self) -> Side | None:
         """Give the side on which somebody clearly refused and nobody is willing.
 
@@ -306,10 +243,7 @@ class CaseState(msgspec.Struct, frozen=True, kw_only=True):
 
     def both_sides_agree(self, answers: Mapping[UUID, Answer]) -> bool:
         """At least one party of each side agreed at this body."""
-        return all(
-            any(answers.get(p.party_id) is Answer.AGREED for p in self.parties if p.side is side)
-            for side in Side
-        )
+        return all(self.is_willing(side, answers) for side in Side)
 
     def has_agreed(self, party: Party) -> bool:
         """The party's latest answer at the present body is AGREED."""
@@ -341,10 +275,25 @@ def unknown(field: str, code: str) -> Malformed:
     )
 
 
+def require_code(table: str, code: str | None, field: str) -> None:
+    """Refuse a code that the code table does not have.
+
+    Raises:
+        Malformed: names the field and the table, not the code.
+    """
+    if code is None or not is_code(table, code):
+        raise Malformed(
+            zh=f"所填代码不存在，请从代码表 {table} 中选择。",
+            en=f"Unknown code; choose one from the code table {table} (GET /codes).",
+            faults=(FieldFault(f"/{field}", "unknown-code", table),),
+        )
+
+
 class CaseCommand(Command, frozen=True, kw_only=True):
-    """A command on a case that is registered already."""
+    """A command on a case that is registered already; `matters` are the kinds it belongs to."""
 
     stream_kind: ClassVar[str] = "case"
+    matters: ClassVar[frozenset[Matter]] = frozenset(Matter)
 
 
 class CaseFact(CaseCommand, frozen=True, kw_only=True):
@@ -356,13 +305,15 @@ class CaseFact(CaseCommand, frozen=True, kw_only=True):
 class CaseEvent(Event, frozen=True, kw_only=True):
     """An event of a case: after the envelope, the phase it leaves behind, and its due dates.
 
-    `due` are the dates that start with it, `due_ended` the codes of those that end with it: what
-    was decided, to be copied by whoever folds.
+    `due` are the dates that start with it, `due_ended` the keys of those that end with it: what
+    was decided, to be copied by whoever folds. `approved_by_ids` approved what needs an approval:
+    a late entry, a move.
     """
 
     phase: Phase
     due: tuple[DueDate, ...] = ()
     due_ended: tuple[str, ...] = ()
+    approved_by_ids: tuple[UUID, ...] = ()
 
 
 class RecordedFact(CaseEvent, frozen=True, kw_only=True):
@@ -372,7 +323,31 @@ class RecordedFact(CaseEvent, frozen=True, kw_only=True):
 
 
 class CaseFacts(OfficeFacts, frozen=True, kw_only=True):
-    """The facts of a decision on a case."""
+    """The facts of a decision on a case.
+
+    `late_entry_approved_by_ids` are those who approved that this very command is typed in late.
+    """
+
+    late_entry_approved_by_ids: tuple[UUID, ...] = ()
+
+    def stamp(
+        self,
+        event_type: type[Event],
+        *,
+        reason_code: str | None = None,
+        legal_basis: str | None = None,
+        approved_by_ids: Iterable[UUID] = (),
+    ) -> dict[str, Any]:
+        """Give the envelope of a new event, and to an event of a case who approved it."""
+        stamped = super().stamp(event_type, reason_code=reason_code, legal_basis=legal_basis)
+        if issubclass(event_type, CaseEvent):
+            approvers = (*self.late_entry_approved_by_ids, *approved_by_ids)
+            stamped["approved_by_ids"] = tuple(dict.fromkeys(approvers))
+        return stamped
+
+    def capacity_of(self, body_id: str) -> Capacity | None:
+        """Give what a body may do on the day of the fact; None if that was never settled."""
+        return self.network.body(body_id).capacity_on(self.occurred_on)
 
     def ladder_of(self, case: CaseState) -> Ladder:
         """Give the ladder the case was registered under and stays with.
@@ -404,6 +379,7 @@ def due_date(  # noqa: PLR0913 - each argument is one reason the date depends on
     length: int | None = None,
     no_later_than: date | None = None,
     start: tuple[datetime, UUID] | None = None,
+    subject: str | None = None,
 ) -> DueDate:
     """Decide a due date that starts with the event being decided, or at `start` (ADR 0007).
 
@@ -418,6 +394,8 @@ def due_date(  # noqa: PLR0913 - each argument is one reason the date depends on
         calendar=facts.calendar,
         length=limit.length if limit and length is None else length,
         no_later_than=no_later_than,
+        decided_on=day_of(facts.at),
+        subject=subject,
     )
     # A red case has another length of the same deadline, not another deadline.
     return msgspec.structs.replace(decided, code=code.partition("-")[0])
@@ -433,7 +411,7 @@ def level_target(
 
 def days_left_on(case: CaseState, facts: CaseFacts) -> int | None:
     """Count the calendar days of the statutory term that are left; None if it does not run."""
-    term = case.due.get("D02")
+    term = case.term
     return (term.due_on - facts.occurred_on).days if term else None
 
 
@@ -442,6 +420,25 @@ def case_stream(case_id: UUID) -> StreamRef:
     return StreamRef("case", case_id)
 
 
-MeansCode = Literal["in-person", "attending", "phone", "wechat", "sms", "written", "public-notice"]
+def derived_risk(
+    case: CaseState, facts: CaseFacts, flags: frozenset[str], *, workers: int | None = None
+) -> Risk:
+    """Derive the risk of a case under these flags, by the published rule of its ladder."""
+    count = case.workers if workers is None else workers
+    return facts.ladder_of(case).risk(flags, count, None)
+
+
+def first_report_due(
+    case: CaseState, risk: Risk, facts: CaseFacts, ladder: Ladder, event_type: type[Event]
+) -> tuple[DueDate, ...]:
+    """Decide D26 when a case turns red: the first urgent report is due within clock hours.
+
+    Turning red once more buys no time, and nobody reports a closed case.
+    """
+    is_known = case.risk == Risk.RED or case.reports or "D26" in case.due
+    if risk is not Risk.RED or is_known or case.phase is Phase.CLOSED:
+        return ()
+    return (due_date("D26", facts, ladder, event_type),)
+
 
 starts_as("case", CaseState())

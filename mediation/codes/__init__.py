@@ -12,9 +12,19 @@ import msgspec
 from mediation.errors import Unsafe
 
 REF = "core-v1"
-DIGEST = "sha256:04818ecb49fcc38083b9784f532c0b1ec04dbcca9a111557631816e43bafc2b1"
+DIGEST = "sha256:2e9037edf6a0ca8e8efed9010b947cf6824e1792c355c616afdc442487afca86"
 
-__all__ = ["DIGEST", "REF", "CodeUnknown", "Label", "is_code", "label", "table", "tables"]
+__all__ = [
+    "DIGEST",
+    "REF",
+    "CodeUnknown",
+    "Label",
+    "is_code",
+    "label",
+    "phase_label",
+    "table",
+    "tables",
+]
 
 
 class Label(msgspec.Struct, frozen=True):
@@ -78,6 +88,15 @@ def label(table_name: str, code: str) -> Label:
             f"table {table_name} has no such code; choose one of it ({REF})"
         )
         raise CodeUnknown(message) from None
+
+
+def phase_label(matter_kind: str, phase: str) -> Label:
+    """Give the label of a phase as the office says it of this kind of matter.
+
+    Raises:
+        CodeUnknown: there is no such phase.
+    """
+    return table("phase_variants").get(f"{matter_kind}.{phase}") or label("phases", phase)
 
 
 def is_code(table_name: str, code: str) -> bool:

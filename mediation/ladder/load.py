@@ -18,6 +18,7 @@ from mediation.ladder.model import (
     Coded,
     Ground,
     Ladder,
+    Legality,
     Level,
     Limit,
     MoveKind,
@@ -218,6 +219,7 @@ def _ladder(root: Table, *, digest: str, known_grounds: frozenset[str]) -> Ladde
         risk_rule=_risk_rule(root.table("risk")),
         back_dating=_back_dating(root.table("back_dating")),
         small_case=_small_case(root.table("small_case"), level_codes),
+        legality=_legality(root.table("legality")),
     )
 
 
@@ -405,6 +407,16 @@ def _small_case(table: Table, level_codes: tuple[str, ...]) -> SmallCase:
         levels=table.words_of("levels", level_codes),
         barred_flags=table.words_of("barred_flags", tuple(codes.table("flags"))),
         barred_risks=tuple(_risk(word) for word in table.words_of("barred_risks", _RISKS)),
+    )
+    table.close()
+    return bounds
+
+
+def _legality(table: Table) -> Legality:
+    bounds = Legality(
+        source=table.source(),
+        second_person_workers=table.number("second_person_workers", at_least=1),
+        second_person_fen=table.number("second_person_fen", at_least=1),
     )
     table.close()
     return bounds

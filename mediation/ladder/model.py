@@ -153,6 +153,14 @@ class SmallCase(msgspec.Struct, frozen=True, kw_only=True):
     barred_risks: tuple[Risk, ...]
 
 
+class Legality(msgspec.Struct, frozen=True, kw_only=True):
+    """From how many workers, or what sum in fen, a second person checks an agreement."""
+
+    source: str
+    second_person_workers: int
+    second_person_fen: int
+
+
 class Ladder(msgspec.Struct, frozen=True, kw_only=True):
     """One published version of the ladder; `digest` is "sha256:" and the hex of the file's bytes.
 
@@ -172,6 +180,12 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True):
     risk_rule: RiskRule
     back_dating: BackDating
     small_case: SmallCase
+    legality: Legality
+
+    def needs_second_checker(self, workers: int, agreed_fen: int) -> bool:
+        """Say whether somebody other than the author checks an agreement of this size."""
+        bounds = self.legality
+        return workers >= bounds.second_person_workers or agreed_fen > bounds.second_person_fen
 
     def has_level(self, code: str) -> bool:
         """Say whether the ladder has this level."""

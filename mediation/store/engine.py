@@ -247,10 +247,14 @@ def _check_triggers(connection: Connection) -> None:
 
 
 def _check_density(connection: Connection) -> None:
-    count, top = connection.execute(
-        select(func.count(), func.coalesce(func.max(EVENT.c.position), 0)).select_from(EVENT)
+    # One statement, one snapshot: between two of them another process may append.
+    count, top, head = connection.execute(
+        select(
+            func.count(),
+            func.coalesce(func.max(EVENT.c.position), 0),
+            select(LOG_HEAD.c.position).scalar_subquery(),
+        ).select_from(EVENT)
     ).one()
-    head = connection.execute(select(LOG_HEAD.c.position)).scalar_one()
     if not count == top == head:
         raise Unsafe(
             zh="日志位置不连续，可能有记录缺失。请停止使用，核对日志后从备份恢复。",

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.acceptance.office import Office, wage_claim
+from tests.acceptance.office import (
+    Office,
+    accept,
+    assign,
+    everybody_agrees,
+    everybody_is_told,
+    sit,
+    topic_of,
+    wage_claim,
+)
 from tests.serving import EAST
 
 SHARES = (1_250_000,) * 8
 MORNING = "2015-12-31T09:00:00+08:00"
 DAY_FOUR = "2016-01-04T10:00:00+08:00"
+DAY_FIVE = "2016-01-05"
 
 
 def test_eight_workers_are_paid_on_day_four_of_a_five_day_undertaking(
@@ -22,41 +32,24 @@ def test_eight_workers_are_paid_on_day_four_of_a_five_day_undertaking(
 
     case = clerk.register(**wage_claim(*SHARES))
     lead.do(case, "raise-flag", flag="WAGE_ARREARS")
-    parties = clerk.case(case)
-    workers = [party["party_id"] for party in parties["applicants"]]
-    employer = parties["respondents"][0]["party_id"]
-    for party_id in (*workers, employer):
-        clerk.do(case, "record-consent", party_id=party_id, answer="AGREED", means="attending")
-    lead.do(case, "accept-case", within_scope=True, within_district=True)
-    lead.do(
-        case,
-        "assign-mediators",
-        mediator_ids=[mediator.account_id],
-        lead_mediator_id=mediator.account_id,
-    )
-    mediator.do(case, "confirm-assignment")
-    for party_id in (*workers, employer):
-        clerk.do(case, "serve-rights-notice", party_id=party_id, means="in-person")
-    mediator.do(
-        case,
-        "record-session",
-        mode="joint",
-        attending_ids=[*workers, employer],
-        host_ids=[mediator.account_id],
-        minutes="双方到场,单位承认拖欠三个月工资。",
-        result="undertaking",
-    )
+    everybody_agrees(clerk, case, means="attending")
+    accept(lead, case)
+    assign(lead, mediator, case)
+    everybody_is_told(clerk, case)
+    sit(mediator, case, "undertaking", minutes="双方到场，单位承认拖欠三个月工资。")
+    *workers, employer = mediator.parties(case)
     mediator.do(
         case,
         "give-undertaking",
         respondent_id=employer,
         obligations=[
-            {"line_id": line["line_id"], "agreed_fen": line["claimed_fen"], "due_on": "2016-01-05"}
-            for line in parties["lines"]
+            {"line_id": line["line_id"], "agreed_fen": line["claimed_fen"], "due_on": DAY_FIVE}
+            for line in mediator.case(case)["lines"]
         ],
         text="五日内付清。",
     )
     mediator.do(case, "conclude-mediation", accepted_by_ids=workers)
+    assert mediator.due(case)["D10"]["subject"] == DAY_FIVE, "one day to look whether all paid"
     office.at(DAY_FOUR)
     for payment in mediator.case(case)["payments"]:
         mediator.do(
@@ -84,24 +77,46 @@ def test_eight_workers_are_paid_on_day_four_of_a_five_day_undertaking(
         "obligations-fully-performed",
         "closed",
     ]
-    events = {item["topic"].partition("/")[0]: item for item in lead.history(case)}
     shown = lead.case(case)
-    assert shown["phase"] == "CLOSED"
-    assert shown["outcome"] == "SETTLED"
-    assert shown["risk"] == "YELLOW"
+    assert (shown["phase"], shown["outcome"], shown["risk"]) == ("CLOSED", "SETTLED", "YELLOW")
     assert shown["flags"] == ["WAGE_ARREARS"], "eight workers are not a collective case"
+    assert lead.event(case, "accepted")["fields"]["collective"] is False
     assert shown["irregularities"] == []
-    codes = {due["code"] for item in lead.history(case) for due in item["due"]}
-    assert codes == {"D01", "D02", "D06", "D13", "D18"}
-    assert not codes & {"D08", "D09"}, "an undertaking starts neither review nor confirmation"
-    undertaking = events["case.undertaking-given"]["fields"]
+    history = lead.history(case)
+    consents = [it["fields"]["means"] for it in history if topic_of(it) == "consent-recorded"]
+    assert consents == ["attending"] * 9, "by taking part"
+    started = {due["code"]: due["due_on"] for item in history for due in item["due"]}
+    assert started.keys() == {"D01", "D02", "D13", "D06", "D10", "D18"}
+    assert not started.keys() & {"D08", "D09"}, "an undertaking opens neither window"
+    assert (started["D02"], started["D10"]) == ("2016-01-15", "2016-01-06")
+    assert lead.due(case).keys() == {"D18"}
+    undertaking = lead.event(case, "undertaking-given")["fields"]
     assert undertaking["interrupts_limitation"] is True
     assert sum(it["agreed_fen"] for it in undertaking["obligations"]) == 10_000_000
-    concluded = events["case.mediation-concluded"]["fields"]
+    concluded = lead.event(case, "mediation-concluded")["fields"]
     assert (concluded["outcome"], concluded["concluded_on"]) == ("SETTLED", "2015-12-31")
-    assert concluded["within_term"] is True
-    assert events["case.obligations-fully-performed"]["fields"]["applied_fen"] == 10_000_000
-    assert events["case.obligation-performed"]["occurred_at"].startswith("2016-01-04")
-    assert {due["code"]: due["due_on"] for due in events["case.registered"]["due"]}["D02"] == (
-        "2016-01-15"
-    )
+    assert (concluded["within_term"], concluded["partial"]) == (True, False)
+    assert concluded["agreed_fen"] == 10_000_000
+    assert concluded["instrument_event_id"] is not None, "it rests on the undertaking"
+    performed = lead.event(case, "obligations-fully-performed")["fields"]
+    assert performed == performed | {"applied_fen": 10_000_000, "performed_on": "2016-01-04"}
+    paid = [it for it in history if topic_of(it) == "obligation-performed"]
+    assert {it["occurred_at"] for it in paid} == {"2016-01-04T02:00:00Z"}
+    assert {it["fields"]["days_late"] for it in paid} == {0}
+
+
+def test_two_more_colleagues_make_it_a_question_for_the_lead(
+    opened: Callable[[str], Office],
+) -> None:
+    """Nobody flags a collective case by hand; of ten workers the lead confirms the common claim."""
+    office = opened(MORNING)
+    lead = office.person("lead", EAST)
+    eight = lead.register(**wage_claim(*SHARES))
+    ten = lead.register(**wage_claim(*SHARES, 1_000_000, 1_000_000))
+
+    by_hand = lead.attempt(ten, "raise-flag", flag="COLLECTIVE")
+    assert by_hand.status_code == 422
+    assert lead.refused(eight, "confirm-collective") == ["ten-workers"]
+    lead.do(ten, "confirm-collective")
+
+    assert lead.case(ten)["flags"] == ["COLLECTIVE"]

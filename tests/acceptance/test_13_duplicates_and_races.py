@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import httpx
 
-from tests.acceptance.office import Office, Person, wage_claim
+from tests.acceptance.office import Office, Person, accept, everybody_agrees, wage_claim
 from tests.serving import EAST, VILLAGE, WEST
 
 NOW = "2026-03-02T09:00:00+08:00"
@@ -17,15 +17,7 @@ NOW = "2026-03-02T09:00:00+08:00"
 def _ready_to_accept(office: Office) -> tuple[Person, str]:
     lead = office.person("lead", VILLAGE)
     case = lead.register(**wage_claim(500_000))
-    shown = lead.case(case)
-    for party in (*shown["applicants"], *shown["respondents"]):
-        lead.do(
-            case,
-            "record-consent",
-            party_id=party["party_id"],
-            answer="AGREED",
-            means="attending",
-        )
+    everybody_agrees(lead, case)
     return lead, case
 
 
@@ -52,6 +44,9 @@ def test_an_acceptance_sent_again_with_its_key_is_one_acceptance(
     assert [answer.status_code for answer in answers] == [200] * 3
     assert answers[0].json() == answers[1].json() == answers[2].json()
     assert lead.topics(case).count("accepted") == 1
+    assert lead.case(case)["acceptance_no"] == 1
+    other = lead.attempt(case, "accept-case", key=key, within_scope=False, within_district=True)
+    assert (other.status_code, other.json()["type"].rpartition(":")[2]) == (422, "key-reused")
 
 
 def test_of_two_leads_who_accept_one_move_one_is_told_the_current_version(
@@ -60,7 +55,7 @@ def test_of_two_leads_who_accept_one_move_one_is_told_the_current_version(
     """Custody moves once; the other lead learns the version at which the case now stands."""
     office = opened(NOW)
     lead, case = _ready_to_accept(office)
-    lead.do(case, "accept-case", within_scope=True, within_district=True)
+    accept(lead, case)
     lead.do(
         case,
         "request-custody-move",
@@ -80,6 +75,7 @@ def test_of_two_leads_who_accept_one_move_one_is_told_the_current_version(
     assert sorted(answer.status_code for answer in answers) == [200, 412]
     lost = next(answer for answer in answers if answer.status_code == 412)
     assert lost.json()["current_version"] == version + 1
+    assert office.person("lead", EAST).case(case)["version"] == version + 1
     assert office.person("lead", EAST).topics(case).count("escalated") == 1
 
 

@@ -131,6 +131,27 @@ def test_an_unknown_level_is_refused(office: Served, level: str, status: int):
     assert [it["code"] for it in response.json()["refusals"]] == ["level-unknown"]
 
 
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("day", ["0001-01-01", "1949-12-31", "2200-01-01", "9999-12-31"])
+def test_a_day_that_nobody_can_count_from_is_refused(office: Served, day: str):
+    """422 wherever it stands in a form, before any term is counted from it."""
+    form = {
+        "channel": "walk-in",
+        "workers": [{"name": CANARIES[0], "claimed_fen": 120000}],
+        "employer": {"role": "EMPLOYER", "company_name": "示例制衣有限公司"},
+        "cause": "C13",
+        "request": "请求支付拖欠的工资",
+        "consent_means": "attending",
+        "instrument": "undertaking",
+        "due_on": day,
+    }
+    lead = office.client_for("lead", EAST)
+
+    response = lead.post("/cases/commands/register-and-settle-small-case", json=form, headers=key())
+
+    assert_problem(response, 422, "time-out-of-range")
+
+
 HEADERS = {
     "no content type": ({"Content-Type": ""}, 415, "wrong-content-type"),
     "a form": ({"Content-Type": "application/x-www-form-urlencoded"}, 415, "wrong-content-type"),
@@ -201,6 +222,13 @@ def test_a_party_of_another_case_is_no_party_here(office: Served):
         "/cases?示例职工金丝雀甲乙丙=1",
         "/worklist?lane=no-such-lane",
         "/worklist?assigned_to=13900001111222",
+        "/worklist/mine?limit=0",
+        "/worklist/mine?account_id=13900001111222",
+        "/deadlines?code=13900001111222",
+        "/deadlines?kind=never",
+        "/deadlines?until=13900001111222",
+        "/deadlines?level=no-such-level",
+        "/notices?limit=101",
         "/access-records?case_id=13900001111222",
     ],
 )

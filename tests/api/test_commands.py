@@ -2,12 +2,56 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 
 from tests.api.desk import agreed, assert_guarded, assert_problem, dispute, key, register, send
 from tests.serving import DISTRICT, EAST, VILLAGE, WEST, Served
 
 ANSWER = ("case_id", "version", "position", "phase", "level", "custody_body_id", "events")
+
+
+def mediating(office: Served) -> tuple[httpx.Client, str, int]:
+    """Bring a case to its mediator; give him, the case and its version."""
+    clerk, lead = office.client_for("clerk", EAST), office.client_for("lead", EAST)
+    mediator, account_id = office.client_for("mediator", EAST), office.accounts["mediator", EAST]
+    case_id = register(clerk)["case_id"]
+    version = agreed(clerk, case_id)
+    named = {"mediator_ids": [str(account_id)], "lead_mediator_id": str(account_id)}
+    for client, command, body in (
+        (lead, "accept-case", {"within_scope": True, "within_district": True}),
+        (lead, "assign-mediators", named),
+        (mediator, "confirm-assignment", {}),
+    ):
+        answer = send(client, case_id, command, version, **body)
+        assert answer.status_code == 200, answer.text
+        version = answer.json()["version"]
+    return mediator, case_id, version
+
+
+def test_a_flawed_fact_is_answered_with_its_flaws(office: Served):
+    """What is irregular is told at once, code and label, as the history and the case tell it."""
+    mediator, case_id, version = mediating(office)
+    case = mediator.get(f"/cases/{case_id}").json()
+    held = {
+        "mode": "joint",
+        "attending_ids": [it["party_id"] for it in (*case["applicants"], *case["respondents"])],
+        "host_ids": [str(office.accounts["clerk", EAST])],
+        "minutes": "示例记录",
+        "result": "continued",
+    }
+
+    response = send(mediator, case_id, "record-session", version, **held)
+
+    assert response.status_code == 200, response.text
+    (event,) = response.json()["events"]
+    flaws = event["irregularities"]
+    assert flaws, response.text
+    assert all(it["label"]["zh"] and it["label"]["en"].isascii() for it in flaws)
+    history = mediator.get(f"/cases/{case_id}/history").json()["items"]
+    assert history[-1]["irregularities"] == flaws
+    shown = mediator.get(f"/cases/{case_id}").json()["irregularities"]
+    assert [{"code": it["code"], "label": it["label"]} for it in shown] == flaws
 
 
 def test_a_registered_case_is_answered_with_where_it_stands(office: Served):
@@ -23,8 +67,13 @@ def test_a_registered_case_is_answered_with_where_it_stands(office: Served):
     assert (answer["phase"], answer["level"]) == ("REGISTERED", "township")
     assert [it["topic"] for it in answer["events"]] == ["case-number.issued/1", "case.registered/1"]
     assert [set(it) for it in answer["events"]] == [
-        {"topic", "version", "occurred_at", "recorded_at"}
+        {"topic", "version", "occurred_at", "recorded_at", "irregularities", "due"}
     ] * 2
+    assert [[due["code"] for due in it["due"]] for it in answer["events"]] == [
+        [],
+        ["D01", "D02", "D13"],
+    ]
+    assert answer["events"][1]["irregularities"] == []
     assert answer["events"][1]["version"] == 1
     assert_guarded(response)
 
@@ -118,6 +167,10 @@ def test_who_sees_a_case_without_the_role_is_told_whose_business_it_is(office: S
         "/cases/{case_id}/commands/no-such-command",
         "/cases/{case_id}/commands/register-case",
         "/cases/{case_id}/commands/open-account",
+        "/cases/commands/accept-case",
+        "/cases/commands/register-case",
+        "/cases/commands/open-account",
+        "/cases/commands/no-such-command",
         "/network/commands/accept-case",
         "/network/commands/no-such-command",
     ],

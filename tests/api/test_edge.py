@@ -184,9 +184,9 @@ def test_counting_depth_takes_time_in_proportion(unit: bytes):
         body = b"]" * 40 + b"[" * 33 + b'"' + unit * (size // len(unit))
         best = float("inf")
         for _ in range(3):
-            begin = time.perf_counter()
+            begin = time.thread_time()  # whatever else the machine does meanwhile
             depth_exceeds(body, 32)
-            best = min(best, time.perf_counter() - begin)
+            best = min(best, time.thread_time() - begin)
         return best
 
     assert seconds(500_000) < 60 * seconds(50_000) + 0.01

@@ -12,11 +12,19 @@ from starlette.routing import Route
 
 from api import openapi
 from api.app import describable
+from api.commands import is_creating_command, is_network_command
 from api.security import Mark
 from mediation import kernel
 from mediation.application import read_command
-from mediation.errors import Malformed
-from tests.serving import Served
+from mediation.case.lifecycle import matters_of
+from mediation.errors import Malformed, MediationError
+from mediation.privacy import plain_for_digest
+from tests.api.desk import key
+from tests.examples import COMMANDS, with_everything_to_record
+from tests.scenario import PLACES, Scenario, mediators_of
+from tests.serving import DISTRICT, Served
+
+MEDIATOR = kernel.Actor(actor_id=mediators_of("hengjie")[0], role="mediator", body_id="hengjie")
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +63,97 @@ def test_every_command_is_described_with_an_example_that_is_taken(described: dic
         content = operation["requestBody"]["content"]["application/json"]
         command = kernel.commands()[name].command_type
         assert isinstance(read_command(command, json.dumps(content["example"]).encode()), command)
+
+
+def filled_in(example: Any, proper: Any) -> Any:
+    """Give an example with the ids of a case in the place of its own."""
+    if example == str(openapi.EXAMPLE_ID):
+        return example if proper is None else proper
+    if isinstance(example, dict):
+        known = proper or {}
+        return {name: filled_in(value, known.get(name)) for name, value in example.items()}
+    if isinstance(example, list) and proper:
+        return [filled_in(example[0], it) for it in proper]
+    return example
+
+
+def is_well_formed(scenario: Scenario, command: kernel.Command) -> bool:
+    """Say whether a decider takes the command, or refuses it for another reason than its form."""
+    try:
+        scenario.decide(command, MEDIATOR)
+    except Malformed:
+        return False
+    except MediationError:
+        return True
+    return True
+
+
+def decided(name: str, example: dict[str, Any]) -> list[bool]:
+    """Say of each place where a proper command is well-formed whether the example is so too."""
+    command_type = kernel.commands()[name].command_type
+    found = []
+    for matter, phase in PLACES:
+        if matter not in matters_of(name):
+            continue
+        scenario = with_everything_to_record(matter, phase)
+        proper = COMMANDS[name](scenario)
+        if is_well_formed(scenario, proper):
+            known = msgspec.to_builtins(proper, enc_hook=plain_for_digest)
+            body = json.dumps(filled_in(example, known)).encode()
+            found.append(is_well_formed(scenario, read_command(command_type, body)))
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_an_example_with_the_ids_of_a_case_is_well_formed(name: str):
+    """Every code in it is one of its table, and its fields fit each other."""
+    example = openapi.example_of(kernel.commands()[name].command_type)
+    found = decided(name, example)
+
+    assert found
+    assert all(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "wrong"),
+    [
+        ("refuse-case", "reason_code", "because"),
+        ("open-proceeding", "forum", "示例"),
+        ("sign-agreement", "party_id", None),
+    ],
+)
+def test_an_example_that_does_not_fit_is_found(name: str, field: str, wrong: str | None):
+    """The proof has teeth: another code, or a field left out, and the deciders say so."""
+    example = openapi.example_of(kernel.commands()[name].command_type)
+
+    assert not all(decided(name, {**example, field: wrong}))
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, it in kernel.commands().items() if is_creating_command(it)]
+)
+def test_an_example_that_registers_a_case_is_well_formed(name: str):
+    """With a mediator of the body it leads to a case, or is refused by a rule alone."""
+    command_type = kernel.commands()[name].command_type
+    proper = {"mediator_ids": [str(MEDIATOR.actor_id)]}
+    body = json.dumps(filled_in(openapi.example_of(command_type), proper)).encode()
+
+    assert is_well_formed(Scenario(), read_command(command_type, body))
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, it in kernel.commands().items() if is_network_command(it)]
+)
+def test_an_example_for_the_network_is_well_formed(office: Served, name: str):
+    """Tried without effect, it is carried out, or refused for what it names."""
+    response = office.client_for("coordinator", DISTRICT).post(
+        f"/network/commands/{name}",
+        params={"dry_run": "true"},
+        json=openapi.example_of(kernel.commands()[name].command_type),
+        headers=key(),
+    )
+
+    assert response.status_code in (200, 403, 404, 409), response.text
 
 
 def test_an_example_that_is_not_taken_is_found():

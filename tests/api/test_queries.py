@@ -8,9 +8,10 @@ import pytest
 
 from api.answers import MASK
 from mediation import codes
+from mediation.calendar import day_of
+from projections.lanes import LANES
 from projections.runner import Follower
-from projections.worklist import LANES
-from tests.api.desk import agreed, assert_guarded, assert_problem, register, send
+from tests.api.desk import agreed, assert_guarded, assert_problem, dispute, key, register, send
 from tests.serving import BODIES, DISTRICT, EAST, VILLAGE, WEST, Served
 
 
@@ -229,6 +230,54 @@ def test_the_network_is_shown_from_the_top_down(office: Served):
     assert [it["body_id"] for it in east["children"]] == [VILLAGE]
     assert (east["name"]["zh"], east["level"]) == (BODIES[EAST][4], "township")
     assert (east["mediators"], east["is_open"], east["branch"]) == (1, True, None)
+    assert set(east["capacity"]) == {
+        "legal_basis",
+        "seal",
+        "may_seal",
+        "oral_ok",
+        "confirmation_route",
+        "single_handed",
+        "from_on",
+    }
+    state = office.engine.mediation.network().body(EAST).capacity_on(day_of(office.clock()))
+    assert state is not None
+    for name in ("legal_basis", "seal", "may_seal", "oral_ok", "single_handed"):
+        assert east["capacity"][name] == getattr(state, name), name
+
+
+def test_every_code_table_is_told_to_whoever_has_an_account(office: Served):
+    """All tables with their labels, and which version they are; nothing to the unknown."""
+    answer = office.client_for("mediator", VILLAGE).get("/codes")
+
+    said = answer.json()
+    assert_guarded(answer)
+    assert (said["ref"], said["digest"]) == (codes.REF, codes.DIGEST)
+    assert said["tables"] == {
+        name: {code: {"zh": it.zh, "en": it.en} for code, it in codes.table(name).items()}
+        for name in codes.tables()
+    }
+    with office.client() as anybody:
+        assert_problem(anybody.get("/codes"), 401)
+
+
+def test_an_unknown_code_is_told_with_the_table_to_choose_from(office: Served):
+    """The table that a fault names is one of those told, so that a form can offer its codes."""
+    clerk = office.client_for("clerk", EAST)
+    tables = clerk.get("/codes").json()["tables"]
+    party = {"role": "NOBODY", "company_name": "示例公司"}
+
+    registered = clerk.post("/cases", json=dispute(cause="C00", respondents=[party]), headers=key())
+    flagged = send(
+        office.client_for("lead", EAST), register(clerk)["case_id"], "raise-flag", 1, flag="NONE"
+    )
+
+    faults = [*registered.json()["errors"], *flagged.json()["errors"]]
+    assert [(it["pointer"], it["table"]) for it in faults if it["code"] == "unknown-code"] == [
+        ("/cause", "causes"),
+        ("/respondents/0/role", "party_roles"),
+        ("/flag", "flags"),
+    ]
+    assert all(it["table"] in tables for it in faults)
 
 
 def test_a_ladder_is_shown_with_the_sources_of_its_limits(office: Served):
@@ -261,7 +310,12 @@ def test_health_is_told_to_everybody_and_tells_nothing_of_a_case(office: Served)
         assert_guarded(answer)
     live, ready, metrics = answers
     assert live.json() == {"status": "alive"}
-    assert set(ready.json()["followers"]) == {"case_file", "worklist"}
+    assert set(ready.json()["followers"]) == {
+        "case_file",
+        "worklist",
+        "deadlines",
+        "notices",
+    }
     assert f"mediation_log_position {ready.json()['position']}" in metrics.text
 
 

@@ -194,33 +194,60 @@ def test_settings_and_their_reference_are_the_same_names():
     assert len(list(check_docs.settings_problems(reference, {"port", "host"}))) == 2
 
 
-def test_an_import_against_the_layers_is_found(tmp_path):
-    """Each contract of the import linter is kept by a sound tree and broken by a broken one."""
-    packages = ["api", "projections", "mediation", "mediation/case", "mediation/store"]
-    sound = {f"{package}/__init__.py": "" for package in packages} | {
-        "mediation/errors.py": "",
-        "mediation/kernel.py": "import eventsourcing\nimport mediation.errors\n",
-        "mediation/store/recorder.py": "import eventsourcing, sqlalchemy, sqlite3\n",
-        "mediation/case/state.py": "import mediation.kernel\n",
-        "mediation/case/intake.py": "import mediation.case.state\n",
-        "mediation/case/lifecycle.py": "import transitions\n",
-        "projections/base.py": "import sqlalchemy\nimport mediation.kernel\n",
-        "projections/worklist.py": "import projections.base\nimport mediation.case.intake\n",
-        "projections/runner.py": "import projections.worklist\n",
-        "api/app.py": "import fastapi, projections.runner, mediation.store.recorder\n",
-    }
-    broken = sound | {
-        "mediation/errors.py": "import mediation.kernel\n",  # layers
-        "mediation/case/intake.py": "import pydantic, sqlalchemy\n",  # frameworks, databases
-        "mediation/case/state.py": "import eventsourcing, transitions\n",
-        "projections/base.py": "import api.app\n",  # packages
-        "projections/deadlines.py": "import projections.worklist\n",  # independent read models
-        "projections/worklist.py": "import fastapi, mediation.case.state\n",  # the web, folds
-    }
+PACKAGES = ("api", "projections", "mediation", "mediation/case", "mediation/store")
+SOUND = {f"{package}/__init__.py": "" for package in PACKAGES} | {
+    "mediation/errors.py": "",
+    "mediation/kernel.py": "import eventsourcing\nimport mediation.errors\n",
+    "mediation/store/recorder.py": "import eventsourcing, sqlalchemy, sqlite3\n",
+    "mediation/authority.py": "import mediation.case.state\n",
+    "mediation/case/state.py": "import mediation.kernel\n",
+    "mediation/case/intake.py": "import mediation.case.state\n",
+    "mediation/case/lifecycle.py": "import transitions\n",
+    "mediation/approvals.py": "import mediation.authority\n",
+    "mediation/policies.py": "import mediation.case.intake\n",
+    "mediation/reading.py": "import mediation.authority, mediation.store.recorder\n",
+    "mediation/application.py": "import eventsourcing, mediation.approvals, mediation.reading\n",
+    "projections/base.py": "import sqlalchemy\nimport mediation.kernel\n",
+    "projections/standing.py": "",
+    "projections/worklist.py": "import projections.base\nimport mediation.case.intake\n",
+    "projections/runner.py": "import projections.worklist\n",
+    "api/clock.py": "",
+    "api/app.py": "import fastapi, projections.runner, mediation.application\n",
+}
+BREAKS = [
+    ("packages", "projections/base.py", "import api.clock"),
+    ("layers", "mediation/case/intake.py", "import mediation.store.recorder"),
+    ("layers", "mediation/reading.py", "import mediation.application"),
+    ("layers", "mediation/approvals.py", "import mediation.reading"),
+    ("layers", "mediation/leftovers.py", ""),
+    ("frameworks", "mediation/reading.py", "import pydantic"),
+    ("databases", "mediation/approvals.py", "import sqlalchemy"),
+    ("eventsourcing", "mediation/reading.py", "import eventsourcing"),
+    ("transitions", "mediation/case/state.py", "import transitions"),
+    ("folds", "projections/base.py", "import mediation.reading"),
+    ("independent-read-models", "projections/deadlines.py", "import projections.worklist"),
+    ("read-models-and-the-web", "projections/worklist.py", "import fastapi"),
+]
+
+
+def test_a_tree_within_the_layers_breaks_no_contract(tmp_path):
+    """The contracts of the import linter leave room for what there is."""
+    assert lint_imports(tmp_path, SOUND) == set()
+
+
+def test_every_contract_is_broken_below():
+    """No contract of the import linter goes unproved."""
     contracts = {contract["id"] for contract in PROJECT["tool"]["importlinter"]["contracts"]}
 
-    assert lint_imports(tmp_path / "sound", sound) == set()
-    assert lint_imports(tmp_path / "broken", broken) == contracts
+    assert {contract for contract, _, _ in BREAKS} == contracts
+
+
+@pytest.mark.parametrize(("contract", "file", "line"), BREAKS)
+def test_an_import_against_the_layers_is_found(tmp_path, contract, file, line):
+    """One line in the wrong place breaks the very contract that forbids it, and no other."""
+    broken = SOUND | {file: f"{SOUND.get(file, '')}{line}\n"}
+
+    assert lint_imports(tmp_path, broken) == {contract}
 
 
 def lint_imports(root: Path, files: dict[str, str]) -> set[str]:

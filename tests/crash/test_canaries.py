@@ -37,15 +37,23 @@ TWIN_MINUTES = "申请人提到其子女就读学校的名称。"
 EXPLANATION = "其家人表示不愿再谈赔偿事宜。"
 REFUSED = "从未登记成功的司马金丝雀"
 OFFICER = "夏侯金丝雀调解员"
+COLLEAGUE = {"name": "诸葛金丝雀", "phone": "18853177420"}
+URGENT = "申请人之弟携带汽油到厂门口聚集。"
+AGREED = "被申请人承认拖欠并愿分两次付清。"
+REHEARSED = "从未写入的皇甫金丝雀，手机尾号。"
 CANARIES = (
     *WORKER.values(),
     *TRADER.values(),
+    *COLLEAGUE.values(),
     REQUEST,
     PROOF,
     MINUTES,
     EXPLANATION,
     REFUSED,
     OFFICER,
+    URGENT,
+    AGREED,
+    REHEARSED,
 )
 # At this level they write down every statement with its parameters.
 LIBRARIES = ("sqlalchemy.engine", "psycopg", "eventsourcing")
@@ -136,9 +144,50 @@ def _work(office: Office, told: Told, minutes: str = MINUTES) -> UUID:
         "result": "no-agreement",
     }
     case = do("clerk@hengjie", "record-session", session, case)
+    colleague = {"role": "WORKER", **COLLEAGUE}
+    case = do("clerk@hengjie", "add-party", {"side": "applicant", "party": colleague}, case)
+    urgent = {
+        "kind": "first",
+        "addressees": [
+            {"kind": "party-government", "name": "示例街道综治中心"},
+            {"kind": "upper-union", "name": "示例区总工会"},
+        ],
+        "text": URGENT,
+    }
+    case = do("clerk@hengjie", "report-urgent", urgent, case)
+    draft = {
+        "instrument": "SETTLEMENT_AGREEMENT",
+        "bound_ids": parties,
+        "results": [{"line_id": str(case.state.lines[0].line_id), "result": "agreed"}],
+        "text": AGREED,
+    }
+    case = do("lead@hengjie", "draft-agreement", draft, case)
+    _only_tried(office, told, case.stream.id)
     failing = {"cause_code": "no-agreement", "explanation": EXPLANATION}
     case = do("lead@hengjie", "fail-mediation", failing, case)
     return case.stream.id
+
+
+def _only_tried(office: Office, told: Told, case_id: UUID) -> None:
+    """Rehearse what nobody carries out, and let a late entry be approved that never comes."""
+    engine = office.mediation
+    reported = {"flag": "MEDIA", "explanation": REHEARSED}
+    failing = {"cause_code": "no-agreement", "explanation": REHEARSED}
+    request = office.ask("lead@hengjie", "try", "fail-mediation", failing, stream_id=case_id)
+    rehearsal = engine.rehearse(request)
+    told.parts += [repr(rehearsal).encode(), repr(request).encode()]
+    with pytest.raises(MediationError) as caught:
+        engine.rehearse(
+            office.ask("lead@hengjie", "try", "clear-flag", reported, stream_id=case_id)
+        )
+    told.add(caught.value)
+    party = {"role": "WORKER", "name": REHEARSED, "phone": REHEARSED}
+    late = {"side": "applicant", "party": party, "occurred_at": "2026-02-16T09:00:00+08:00"}
+    request = office.ask("clerk@hengjie", "late", "add-party", late, stream_id=case_id)
+    told.add(engine.approve(office.accounts["lead@hengjie"], request))
+    with pytest.raises(MediationError) as caught:
+        engine.execute(request)
+    told.add(caught.value)
 
 
 @contextmanager
@@ -202,7 +251,9 @@ def test_no_canary_is_found_in_anything_written_logged_or_answered(database, tmp
             case_id, actor_id=office.accounts["clerk@hengjie"], route="GET /cases/{case_id}"
         )
 
-    assert {REQUEST, PROOF, MINUTES, EXPLANATION} <= set(opened.values())
+    written = {REQUEST, PROOF, MINUTES, EXPLANATION, URGENT, AGREED, *COLLEAGUE.values()}
+    assert written <= set(opened.values())
+    assert REHEARSED not in opened.values()
     assert state.applicants[0].name is not None
     assert opened[state.applicants[0].name] == WORKER["name"]
     assert _search(database, tmp_path, told) == []

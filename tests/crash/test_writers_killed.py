@@ -34,7 +34,7 @@ POLL = 0.05
 REPEATED = 100
 AT_MOST = 300.0
 TWIN_POLL = 0.3
-TWIN_AT_MOST = 60.0
+TWIN_AT_MOST = 180.0
 
 
 def test_writers_that_are_killed_lose_nothing_and_write_nothing_twice(database, tmp_path):

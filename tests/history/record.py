@@ -27,7 +27,7 @@ def content() -> dict[str, bytes]:
     told = histories()
     samples = {
         event.topic: encode(event)
-        for events in told.values()
+        for events in reversed(told.values())
         for event in reversed(events)  # the first of each topic stays
     }
     untold = set(registered()) - set(samples)

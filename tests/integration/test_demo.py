@@ -19,11 +19,11 @@ import httpx
 import pytest
 from sqlalchemy.engine import make_url
 
-from api.demo import report, stories
-from api.demo.district import CAPACITIES, POINTS, PUBLISHED_COUNT, STAFF
-from api.demo.office import DemoFailed, Office
+from api.demo.district import ALONE, CAPACITIES, POINTS, PUBLISHED_COUNT, STAFF, SUBCENTRE
+from api.demo.pages import COLUMNS, pages, story_page
 from api.demo.run import run
-from api.demo.screen import NOTICE, Progress, Words, padded, table, width
+from api.demo.screen import NOTICE, width
+from api.demo.stories import STORIES, eight_workers, restaurant, two_machines
 from api.settings import Settings
 from mediation.errors import Unsafe
 from mediation.ladder import load_ref
@@ -35,35 +35,104 @@ ROOT = Path(__file__).parents[2]
 
 BEGUN = ["mediators-assigned", "assignment-confirmed", "rights-notice-served ×2"]
 CLIMBED = ["custody-move-requested", "transfer-sheet-recorded ×2", "escalated"]
-EIGHT_WORKERS = [
-    "registered",
-    "flagged",
-    "consent-recorded ×9",
-    "accepted",
-    "mediators-assigned",
-    "assignment-confirmed",
-    "rights-notice-served ×9",
-    "session-held",
-    "undertaking-given",
-    "mediation-concluded",
-    "obligation-performed ×8",
-    "obligations-fully-performed",
-    "closed",
-]
-CLIMB = [
-    "registered",
-    "consent-recorded ×2",
-    "accepted",
-    *[*BEGUN, "session-held", *CLIMBED] * 3,
-    *BEGUN,
-    "session-held",
-]
+HISTORIES = {
+    "two-machines": [
+        "registered",
+        "demand-relayed",
+        "demand-answered",
+        "demand-fed-back",
+        "contract-change-confirmed",
+        "obligation-performed",
+        "obligations-fully-performed",
+        "closed",
+    ],
+    "restaurant": [
+        "registered",
+        "flagged ×2",
+        "collective-confirmed",
+        "urgent-report-filed",
+        "urgent-report-acknowledged ×2",
+        "aid-granted",
+        "counsel-appointed ×2",
+        "proceeding-opened",
+        "proceeding-updated",
+        "proceeding-opened",
+        "proceeding-updated",
+        "obligations-set",
+        "obligation-performed ×34",
+        "obligations-fully-performed",
+        "closed",
+    ],
+    "eight-workers": [
+        "registered",
+        "flagged",
+        "consent-recorded ×9",
+        "accepted",
+        "mediators-assigned",
+        "assignment-confirmed",
+        "rights-notice-served ×9",
+        "session-held",
+        "undertaking-given",
+        "mediation-concluded",
+        "obligation-performed ×8",
+        "obligations-fully-performed",
+        "closed",
+    ],
+    "climb": [
+        "registered",
+        "consent-recorded ×2",
+        "accepted",
+        *[*BEGUN, "session-held", *CLIMBED] * 3,
+        *BEGUN,
+        "session-held",
+        "statutory-term-lapsed",
+        "mediation-failed",
+        "mediation-concluded",
+        "remedies-notice-served ×2",
+        "remedy-route-taken",
+        "proceeding-updated ×2",
+        "obligations-set",
+    ],
+    "one-form": [
+        "registered",
+        "consent-recorded ×2",
+        "accepted",
+        *BEGUN,
+        "session-held",
+        "oral-agreement-recorded",
+        "mediation-concluded",
+        "obligation-performed",
+        "obligations-fully-performed",
+        "closed",
+    ],
+}
+PUBLISHED = ["two-machines", "restaurant", "eight-workers"]
+REFUSED = {
+    "two-machines": ["wrong-matter"],
+    "restaurant": ["counsel-never-mediates"],
+    "eight-workers": [],
+    "climb": ["top-of-ladder"],
+    "one-form": ["sum-too-large"],
+}
+LANES = {
+    "incoming": "township",
+    "to-accept": "village-industry",
+    "to-ask": "village-industry",
+    "to-assign": "township",
+    "to-confirm": "village-industry",
+    "mediating": "village-industry",
+    "to-sign": "township",
+    "performing": "district",
+    "due-today": "enterprise",
+    "to-cure": "village-industry",
+    "to-archive": "district",
+    "risk": "township",
+}
 REAL_IDS = {point.body_id for point in POINTS if point.is_real}
 REAL_WORDS = ("美多", "法奥", "西城", "Meiduo", "Fa'ao", "Xicheng", "meiduo", "faao", "xicheng")
 """What must not occur in an invented case: every name of the press but that of the top."""
 
-
-SEALED = ["示例职工一", "示例职工甲"]
+SEALED = ["小林（", "示例餐饮职工01", "示例职工一", "示例职工甲", "示例职工庚", "双机津贴"]
 
 
 class Played(NamedTuple):
@@ -113,6 +182,11 @@ def runs(history: list[dict[str, Any]]) -> list[str]:
     return [f"{name} ×{count}" if count > 1 else name for name, count in told]
 
 
+def started(case: dict[str, Any]) -> list[str]:
+    """Give the codes of the dates that a case started, in order."""
+    return [due["code"] for item in case["history"] for due in item["due"]]
+
+
 def require_order(history: list[dict[str, Any]], expected: list[str]) -> None:
     """Require exactly these events in this order, at times that never go back."""
     assert runs(history) == expected
@@ -149,12 +223,13 @@ def test_the_district_has_76_points_on_four_levels():
     """The published count is kept, every parent comes first and stands higher, prefixes differ."""
     ladder = load_ref("standard-v1")
     places = {point.body_id: point for point in POINTS}
+    all_points = (*POINTS, SUBCENTRE)
 
     assert len(places) == len(POINTS) == PUBLISHED_COUNT
     assert {point.level for point in POINTS} == {level.code for level in ladder.levels}
-    assert len({point.number_prefix for point in POINTS}) == PUBLISHED_COUNT
-    assert {point.kind for point in POINTS} == set(CAPACITIES)
-    assert set(STAFF) <= set(places)
+    assert len({point.number_prefix for point in all_points}) == PUBLISHED_COUNT + 1
+    assert {point.kind for point in all_points} == set(CAPACITIES)
+    assert {*STAFF, *ALONE} <= {point.body_id for point in all_points}
     for at, point in enumerate(POINTS[1:], start=1):
         parent = places[point.parent_id or ""]
         assert POINTS.index(parent) < at
@@ -169,23 +244,25 @@ def test_only_names_from_the_press_are_real():
         "台州美多模具",
         "法奥塑模",
     ]
-    for point in POINTS:
+    for point in (*POINTS, SUBCENTRE):
         if not point.is_real:
             assert point.name_zh.startswith("示例")
             assert point.name_en.startswith("Sample ")
 
 
-def test_the_eight_claims_add_up_to_the_published_sum():
-    """Each worker's amount is made up, their sum of 100,000 yuan is not."""
-    assert len(stories.EIGHT_CLAIMS_FEN) == 8
-    assert sum(stories.EIGHT_CLAIMS_FEN) == 10_000_000
+def test_the_claims_add_up_to_the_published_sums():
+    """Each worker's amount is made up; the sums of 100,000 and of 200,000 yuan are not."""
+    assert len(eight_workers.CLAIMS_FEN) == 8
+    assert sum(eight_workers.CLAIMS_FEN) == 10_000_000
+    assert len(restaurant.CLAIMS_FEN) == 34
+    assert sum(restaurant.CLAIMS_FEN) == 20_000_000
 
 
 # What was played
 
 
 def test_the_network_counts_76(played):
-    """The network read back over HTTP has the published number of points."""
+    """The network read back over HTTP has the published number of points, and one body beside."""
     network = played.document["network"]
 
     assert network["service_points"] == PUBLISHED_COUNT
@@ -196,19 +273,59 @@ def test_the_network_counts_76(played):
         "enterprise": 39,
     }
     assert {it["body_id"] for it in network["points"] if it["is_real_name"]} == REAL_IDS
+    assert [it["body_id"] for it in network["beside"]] == [SUBCENTRE.body_id]
+    assert network["beside"][0]["parent_id"] is None
 
 
-def test_the_published_story_happens_in_its_order(played):
-    """Eight workers: promised on day 0, paid in full on day 4, without anything of an agreement."""
+@pytest.mark.parametrize("name", HISTORIES)
+def test_a_story_happens_in_its_order(played, name):
+    """Each story leaves exactly its events, in their order, and what must not be was refused."""
+    case = played.document["cases"][name]
+
+    require_order(case["history"], HISTORIES[name])
+    assert [it["code"] for it in case["attempts"]] == REFUSED[name]
+    assert case["is_published"] is (name in PUBLISHED)
+
+
+def test_a_wish_is_granted_without_anything_of_a_mediation(played):
+    """Xiaolin: no clock of a mediation starts; his supervisor sat in; the visit in three months."""
+    case = played.document["cases"]["two-machines"]
+    relayed = next(it for it in case["history"] if it["topic"] == "case.demand-relayed/1")
+
+    assert (case["matter_kind"], case["phase"], case["level"]) == ("DEMAND", "CLOSED", "enterprise")
+    assert case["history"][0]["role"] == "liaison"
+    assert relayed["fields"]["also_present"] == ["employer-side"]
+    assert started(case) == ["D23", "D10", "D25", "D18"]
+    assert [it["code"] for it in case["open_dates"]] == ["D18", "D25"]
+    assert case["outcome"] is None
+    assert case["agreed_fen"] == case["paid_fen"] == two_machines.MONTHLY_FEN
+
+
+def test_34_workers_are_paid_through_court(played):
+    """The restaurant: red, reported within two hours, in court, everybody paid in September."""
+    case = played.document["cases"]["restaurant"]
+    reported = next(it for it in case["history"] if it["topic"] == "case.urgent-report-filed/1")
+    paid = [it for it in case["history"] if it["topic"] == "case.obligation-performed/1"]
+
+    assert (case["matter_kind"], case["phase"], case["risk"]) == ("AID", "CLOSED", "RED")
+    assert case["body_id"] == SUBCENTRE.body_id
+    assert case["workers"] == len(paid) == 34
+    assert case["claimed_fen"] == case["agreed_fen"] == case["paid_fen"] == 20_000_000
+    assert {it["occurred_at"][:7] for it in paid} == {"2015-09"}
+    assert reported["fields"]["addressees"] == ["party-government", "upper-union"]
+    assert started(case) == ["D26", "D16", "D16", "D10", "D18"]
+    assert case["outcome"] is None
+
+
+def test_eight_workers_are_paid_on_a_promise(played):
+    """Promised on day 0, paid in full on day 4, without anything of an agreement."""
     case = played.document["cases"]["eight-workers"]
 
-    require_order(case["history"], EIGHT_WORKERS)
     assert case["history"][0]["occurred_at"].startswith("2015-12-31")
     assert case["claimed_fen"] == case["agreed_fen"] == case["paid_fen"] == 10_000_000
     assert (case["concluded_after_days"], case["performed_after_days"]) == (0, 4)
     assert (case["phase"], case["outcome"], case["risk"]) == ("CLOSED", "SETTLED", "YELLOW")
-    codes = {due["code"] for item in case["history"] for due in item["due"]}
-    assert not codes & {"D08", "D09"}
+    assert not {"D08", "D09"} & set(started(case))
 
 
 def test_the_invented_case_climbs_all_four_levels_within_one_term(played):
@@ -216,17 +333,64 @@ def test_the_invented_case_climbs_all_four_levels_within_one_term(played):
     case = played.document["cases"]["climb"]
     history = case["history"]
 
-    require_order(history, CLIMB)
-    assert (case["level"], case["phase"]) == ("district", "MEDIATING")
     due = [(it["code"], it["due_on"]) for item in history for it in item["due"]]
+    assert case["level"] == "district"
     assert [day for code, day in due if code == "D02"] == ["2026-03-17"]
     assert max(day for code, day in due if code == "D13") == "2026-03-17"
     asked = [it["fields"] for it in history if "days_left" in it["fields"]]
     assert [it["days_left"] for it in asked] == [12, 8, 4]
     answers = [it["fields"]["extension"] for it in history if "extension" in it["fields"]]
-    assert answers == [None, None, None, None, True, False]
+    assert answers == [True, False]
     taken = [it["occurred_at"][:10] for it in history if it["topic"] == "case.escalated/1"]
     assert taken == ["2026-03-06", "2026-03-10", "2026-03-13"]
+
+
+def test_a_term_that_nobody_extends_lapses_by_itself_and_the_worker_goes_to_arbitration(played):
+    """The timer records the lapse at midnight; the case failed, and its payment is tracked on."""
+    case = played.document["cases"]["climb"]
+    lapsed = next(it for it in case["history"] if it["topic"] == "case.statutory-term-lapsed/1")
+    updated = [it for it in case["history"] if it["topic"] == "case.proceeding-updated/1"]
+
+    assert lapsed["role"] == "system"
+    assert lapsed["occurred_at"] == "2026-03-17T16:00:00Z"
+    assert (case["outcome"], case["phase"]) == ("FAILED", "PERFORMING")
+    assert [it["fields"].get("result") for it in updated] == [None, "arbitral-mediation"]
+    assert [it["code"] for it in case["open_dates"]] == ["D10"]
+
+
+def test_one_form_writes_a_whole_case_at_once(played):
+    """One person, one submission, rehearsed before; the upper body looks into it afterwards."""
+    case = played.document["cases"]["one-form"]
+
+    assert {it["role"] for it in case["history"]} == {"mediator"}
+    # The rehearsal counts the number of the case too, which stands in a stream of its own.
+    assert case["rehearsed"] == len(case["history"]) + 1
+    assert (case["outcome"], case["concluded_after_days"]) == ("AGREED", 0)
+    assert [it["code"] for it in case["open_dates"]] == ["D24", "D18"]
+
+
+def test_what_a_report_does_not_tell_is_marked(played):
+    """In published stories the added steps bear a mark; in invented ones nothing has to."""
+    cases = played.document["cases"]
+    added = {name: runs([it for it in cases[name]["history"] if it["added"]]) for name in HISTORIES}
+
+    assert added["two-machines"] == ["demand-fed-back", "contract-change-confirmed", "closed"]
+    assert added["restaurant"] == [
+        "collective-confirmed",
+        "urgent-report-filed",
+        "urgent-report-acknowledged ×2",
+        "proceeding-opened",
+        "proceeding-updated",
+        "closed",
+    ]
+    assert set(HISTORIES["eight-workers"]) - set(added["eight-workers"]) == {
+        "registered",
+        "flagged",
+        "undertaking-given",
+        "obligation-performed ×8",
+        "obligations-fully-performed",
+    }
+    assert added["climb"] == added["one-form"] == []
 
 
 def test_an_order_that_is_not_the_storys_is_found(played):
@@ -238,14 +402,18 @@ def test_an_order_that_is_not_the_storys_is_found(played):
 
     for broken in (swapped, history[:-1], backwards):
         with pytest.raises(AssertionError):
-            require_order(broken, CLIMB)
+            require_order(broken, HISTORIES["climb"])
 
 
 def test_no_invented_case_holds_a_name_from_the_press(played):
     """Invented cases lie at sample points, the climb at its end at the top, and name nobody."""
     cases = played.document["cases"]
 
-    assert [name for name, case in cases.items() if case["is_published"]] == ["eight-workers"]
+    assert [name for name, case in cases.items() if case["is_published"]] == [
+        "restaurant",
+        "eight-workers",
+        "two-machines",
+    ]
     for name, case in cases.items():
         if not case["is_published"] and name != "climb":
             assert case["body_id"] not in REAL_IDS
@@ -253,7 +421,7 @@ def test_no_invented_case_holds_a_name_from_the_press(played):
 
 
 def test_a_name_from_the_press_in_an_invented_case_is_found(played):
-    """The search is red on the published story taken for an invented one."""
+    """The search is red on the published stories taken for invented ones."""
     with pytest.raises(AssertionError, match="eight-workers"):
         require_no_real_name(stored_events(played, published=True))
 
@@ -262,18 +430,11 @@ def test_the_lanes_show_something_on_every_level(played):
     """Small cases lie in their lanes, and every level has a case at hand."""
     document = played.document
     counts = {it["lane"]: it["by_level"] for it in document["lanes"]}
+    closed = [it for it in document["cases"].values() if it["phase"] == "CLOSED"]
 
     assert set(document["at_hand"]) == {it["code"] for it in document["levels"]}
-    assert sum(document["at_hand"].values()) == len(document["cases"]) - 1
-    for lane, level in (
-        ("incoming", "township"),
-        ("to-ask", "village-industry"),
-        ("to-assign", "township"),
-        ("to-confirm", "village-industry"),
-        ("mediating", "district"),
-        ("performing", "enterprise"),
-        ("risk", "township"),
-    ):
+    assert sum(document["at_hand"].values()) == len(document["cases"]) - len(closed)
+    for lane, level in LANES.items():
         assert counts[lane].get(level, 0) >= 1, lane
 
 
@@ -331,76 +492,68 @@ def test_a_port_that_is_taken_is_told(tmp_path):
     assert refused.value.code == "demo-not-started"
 
 
-def test_a_refused_step_ends_the_demo_and_names_the_step():
-    """A step the server refuses is no step: the demo says which one it was, and why."""
-    problem = {
-        "type": "urn:mediation:problem:not-found",
-        "title_i18n": {"zh": "未找到", "en": "Not found"},
-    }
-    for answer in (httpx.Response(404, json=problem), httpx.Response(502, text="")):
-        transport = httpx.MockTransport(lambda _request, answer=answer: answer)
-        with httpx.Client(transport=transport, base_url="http://demo.invalid") as http:
-            office = Office(http, {"lead@xicheng": "token"}, lambda: None)
-            with pytest.raises(DemoFailed, match=f"GET /network → {answer.status_code}"):
-                office.get("lead@xicheng", "/network")
-
-
 # What it looks like
 
 
 def test_every_page_says_that_it_is_synthetic(played):
-    """Chinese first, English beside it, on every page; the tables stand in columns."""
-    lines = report.pages(played.document)
+    """Chinese first, English below it, the notice under both, and nothing wider than a screen."""
+    lines = pages(played.document)
     titles = [at for at, line in enumerate(lines) if line.startswith("━━")]
 
-    assert len(titles) == 5
+    assert len(titles) == len(STORIES) + 5
     for at in titles:
-        assert NOTICE[0] in lines[at + 1]
-        assert NOTICE[1] in lines[at + 1]
+        assert lines[at + 1].startswith("   ")
+        assert NOTICE[0] in lines[at + 2]
+        assert NOTICE[1] in lines[at + 2]
     assert "已记录意愿 ×9" in "\n".join(lines)
-    assert "100,000.00" in "\n".join(lines)
-    assert max(width(line) for line in lines if "─" in line) <= 140
+    assert "已履行 ×34" in "\n".join(lines)
+    assert [line for line in lines if width(line) > COLUMNS] == []
 
 
-def test_columns_hold_for_wide_characters():
-    """A Chinese character takes two columns, so what stands beside it is not pushed aside."""
-    assert width("案件 A·1") == 8
-    assert padded("案", 4) + "|" == "案  |"
-    assert padded("1", 3, right=True) == "  1"
-    lines = table(
-        [Words("层级", "Level"), Words("数", "No.")],
-        [("村社（行业）", "7"), (("区", "top"), "12")],
-        right=[1],
-    )
+@pytest.mark.parametrize("story", STORIES, ids=lambda it: it.name)
+def test_a_story_says_what_its_source_does_not(played, story):
+    """Its own list stands above it in both languages; an invented story says that it is one."""
+    told = next(it for it in played.document["stories"] if it["name"] == story.name)
+    page = "\n".join(story_page(played.document, told))
+    flat = "".join(page.split())
 
-    assert lines == [
-        "层级           数",
-        "Level         No.",
-        "────────────  ───",
-        "村社（行业）    7",
-        "区             12",
-        "top",
+    for words in story.unsaid:
+        assert "".join(words.zh.split()) in flat
+        assert "".join(words.en.split()) in flat
+    if story.is_published:
+        assert "公开报道" in page
+        assert "演示补充，报道未载 · Added for the demo, not in the source" in page
+    else:
+        assert "虚构" in page
+        assert "invented" in page
+
+
+def test_the_climb_is_drawn_by_days_and_levels(played):
+    """From the top down: where the case lay from when to when, under one term for all of it."""
+    lines = pages(played.document)
+    drawn = [line for line in lines if " → 03-" in line]
+
+    assert [line.rpartition("  ")[2] for line in drawn] == [
+        "03-13 → 03-18",
+        "03-10 → 03-13",
+        "03-06 → 03-10",
+        "03-02 → 03-06",
+        "D02 03-02 → 03-17",
     ]
+    assert [line.count("█") for line in drawn] == [18, 12, 15, 15, 0]
 
 
-class Terminal(io.StringIO):
-    """A screen that says it is one."""
+def test_the_readme_shows_what_is_printed(played):
+    """The block in the README is cut from these very pages; three dots stand for what is left."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = readme.partition("<!-- demo-output -->\n```text\n")[2].partition("```\n")[0]
+    printed = "\n".join(pages(played.document))
 
-    def isatty(self) -> bool:
-        """Claim to be a terminal."""
-        return True
-
-
-@pytest.mark.parametrize(("out", "moves"), [(io.StringIO(), False), (Terminal(), True)])
-def test_progress_is_a_moving_bar_only_on_a_terminal(out, moves):
-    """In a pipe or a log progress is plain lines."""
-    progress = Progress(out, 1)
-    with progress.stage("开设", "opening"):
-        progress.step()
-        progress.step()
-
-    assert out.getvalue().endswith("[1/1] 开设 · opening … 2 步 steps ✓\n")
-    assert ("\r" in out.getvalue()) is moves
+    parts = block.strip("\n").split("\n…\n")
+    assert len(parts) > 1
+    places = [printed.find(part.strip("\n")) for part in parts]
+    assert -1 not in places
+    assert places == sorted(places)
 
 
 # Served until it is interrupted
@@ -428,7 +581,7 @@ def test_the_demo_serves_until_it_is_interrupted(tmp_path):
             stored = json.loads((tmp_path / "new" / "demo.json").read_text(encoding="utf-8"))
             answer = httpx.get(
                 f"{stored['url']}/worklist",
-                params={"lane": "mediating"},
+                params={"lane": "performing", "level": "district"},
                 headers={"Authorization": f"Bearer {stored['tokens']['lead@huangyan']}"},
                 trust_env=False,
             )

@@ -21,11 +21,14 @@ from mediation.network.accounts import Grant, Role
 from mediation.store import Log, advance, migrate, open_engine, writing
 from projections.base import PARKED, QUARANTINE, Projection, create, freshness, reading
 from projections.case_file import CaseFile
+from projections.deadlines import Deadlines
+from projections.notices import Notices
 from projections.runner import TRIES, Follower
 from projections.worklist import Worklist
 from tests.conftest import DISTRICT, LOG_ID
 from tests.databases import BACKENDS
-from tests.projections.histories import LONG_AGO, Office, append
+from tests.projections.district import LONG_AGO
+from tests.projections.histories import Office, append
 
 P = TypeVar("P", bound=Projection)
 
@@ -79,7 +82,7 @@ def assert_cut_does_not_matter(engine: Engine, log: Log, model: type[Projection]
     return digests.pop()
 
 
-@pytest.mark.parametrize("model", [CaseFile, Worklist])
+@pytest.mark.parametrize("model", [CaseFile, Worklist, Deadlines, Notices])
 def test_a_rebuild_equals_the_live_one_on_both_databases_however_it_is_cut(
     request, tmp_path, clock, lived, model
 ):
@@ -98,7 +101,10 @@ class KnowsItsBatch(Worklist):
     def fold(self, batch, load):
         """Stamp every row with the end of the batch."""
         folded = super().fold(batch, load)
-        stamped = [(*row[:5], f"{batch[-1].position}", *row[6:]) for row in folded[self.item]]
+        at = [column.name for column in self.item.columns].index("case_number")
+        stamped = [
+            (*row[:at], f"{batch[-1].position}", *row[at + 1 :]) for row in folded[self.item]
+        ]
         return {**folded, self.item: stamped}
 
 

@@ -6,10 +6,13 @@ import pytest
 from sqlalchemy import Engine
 
 from mediation.store import Log
-from projections.base import create
+from projections.base import Projection, create
 from projections.case_file import CaseFile
+from projections.deadlines import Deadlines
+from projections.notices import Notices
 from projections.runner import Follower
 from projections.worklist import Worklist
+from tests.projections.desk import Desk
 
 
 @pytest.fixture
@@ -25,8 +28,33 @@ def worklist() -> Worklist:
 
 
 @pytest.fixture
-def followers(log: Log, store: Engine, case_file: CaseFile, worklist: Worklist) -> list[Follower]:
+def deadlines() -> Deadlines:
+    """The open dates."""
+    return Deadlines()
+
+
+@pytest.fixture
+def notices() -> Notices:
+    """The notices to bodies passed by."""
+    return Notices()
+
+
+@pytest.fixture
+def models(
+    case_file: CaseFile, worklist: Worklist, deadlines: Deadlines, notices: Notices
+) -> list[Projection]:
+    """Every read model."""
+    return [case_file, worklist, deadlines, notices]
+
+
+@pytest.fixture
+def followers(log: Log, store: Engine, models: list[Projection]) -> list[Follower]:
     """One follower for each read model, at the beginning of the log."""
-    models = [case_file, worklist]
     create(store, models)
     return [Follower(model, log, store) for model in models]
+
+
+@pytest.fixture
+def desk(log: Log, store: Engine, followers: list[Follower]) -> Desk:
+    """An empty desk."""
+    return Desk(log, store, followers)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -13,95 +12,52 @@ import msgspec
 
 import mediation.case
 from mediation import calendar, codes, kernel, ladder
-from mediation.case.agreement import (
-    ConcludeMediation,
-    FailMediation,
-    GiveUndertaking,
-    ObligationEntry,
-    RecordSettlement,
-    ServeRemediesNotice,
-)
+from mediation.case.agreement import SealAgreement
+from mediation.case.aid import AppointCounsel, GrantAid, RefuseAid
 from mediation.case.assignment import AssignMediators, ConfirmAssignment, DeclineAssignment
 from mediation.case.closing import CloseCase
-from mediation.case.consent import AcceptCase, AskConsent, RecordConsent, RefuseCase
+from mediation.case.composites import RegisterAndSettleSmallCase, SignAndSeal, SmallWorker
+from mediation.case.conclusion import ConcludeMediation, FailMediation, ServeRemediesNotice
+from mediation.case.consent import AcceptCase, RecordConsent
 from mediation.case.custody import (
     AcceptCustody,
     DeclineCustody,
     RequestCustodyMove,
     WithdrawCustodyMove,
 )
-from mediation.case.intake import ClearFlag, LineEntry, PartyEntry, RaiseFlag, RegisterCase
-from mediation.case.lifecycle import open_duties
-from mediation.case.performance import RecordPerformance
-from mediation.case.sessions import RecordSession, ServeRightsNotice
+from mediation.case.demand import (
+    ContractItem,
+    FeedBackDemand,
+    RecordContractChange,
+    RecordDemandAnswer,
+    RelayDemand,
+)
+from mediation.case.intake import LineEntry, PartyEntry, RegisterCase
+from mediation.case.lifecycle import available
+from mediation.case.parties import ConfirmCollective
+from mediation.case.performance import ObligationEntry, RecordPerformance
+from mediation.case.proceedings import TakeRemedyRoute
+from mediation.case.settlement import GiveUndertaking
 from mediation.case.sheets import RecordTransferSheet
-from mediation.case.state import Answer, CaseFacts, CaseState
+from mediation.case.state import CaseFacts, CaseState
+from mediation.case.term import ExtendTerm
+from mediation.case.values import Answer, Matter
 from mediation.errors import MediationError
 from mediation.kernel import Actor, Command, Event, StreamRef
 from mediation.ladder import MoveKind
-from mediation.network.state import Appointment, Body, NetworkState
+from mediation.network.accounts import account_stream
 from mediation.privacy import Personal, Sealed, Unsealed, transform
 from mediation.store import Log, Recorded, StreamEvent
+from tests.playing import a_counsel
+from tests.projections.chances import COUNSEL, WEIGHTS, check, choices, draft
+from tests.projections.district import CLERKS, LEVELS, MEDIATORS, PATHS, SPACE, network
+from tests.scenario import lapse_of
 
 DISTRICT = "370102"
 START = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
-_SPACE = UUID("7c4b9f3e-0d57-4f0e-8a55-2d1e6f0f7c21")
-
-PATHS = {
-    "quzong": "/quzong/",
-    "xicheng": "/quzong/xicheng/",
-    "dongcheng": "/quzong/dongcheng/",
-    "hehua": "/quzong/xicheng/hehua/",
-    "moju": "/quzong/xicheng/moju/",
-    "xinqian": "/quzong/dongcheng/xinqian/",
-    "meiduo": "/quzong/xicheng/hehua/meiduo/",
-}
-LEVELS = {
-    "quzong": "district",
-    "xicheng": "township",
-    "dongcheng": "township",
-    "hehua": "village-industry",
-    "moju": "village-industry",
-    "xinqian": "village-industry",
-    "meiduo": "enterprise",
-}
-MEDIATORS = {body_id: uuid5(_SPACE, f"mediator:{body_id}") for body_id in PATHS}
-CLERKS = {body_id: uuid5(_SPACE, f"clerk:{body_id}") for body_id in PATHS}
-LONG_AGO = date(2020, 1, 1)
 
 Written = list[StreamEvent]
 """The events of one command."""
-
-
-def network() -> NetworkState:
-    """A district with two streets, an enterprise, three bodies on the second rung; all open."""
-    return NetworkState(
-        bodies={
-            body_id: Body(
-                body_id=body_id,
-                name_zh=body_id,
-                name_en=body_id,
-                level=LEVELS[body_id],
-                branch="village" if LEVELS[body_id] == "village-industry" else None,
-                kind="body",
-                parent_id=None,
-                path=path,
-                number_prefix=body_id,
-                opened_on=LONG_AGO,
-            )
-            for body_id, path in PATHS.items()
-        },
-        appointments=tuple(
-            Appointment(
-                mediator_id=mediator_id,
-                body_id=body_id,
-                from_on=LONG_AGO,
-                until_on=None,
-                qualifications=(),
-            )
-            for body_id, mediator_id in MEDIATORS.items()
-        ),
-    )
 
 
 class Office:
@@ -113,7 +69,7 @@ class Office:
         self.at = START
         self.written: list[Written] = []
         self.cases: dict[UUID, CaseState] = {}
-        self._states: dict[StreamRef, Any] = {}
+        self._states: dict[StreamRef, Any] = {account_stream(COUNSEL): a_counsel(COUNSEL)}
         self._versions: dict[StreamRef, int] = {}
         self._network = network()
         self._ladder = ladder.load_ref("standard-v1")
@@ -122,10 +78,17 @@ class Office:
 
     def _draw(self) -> UUID:
         self._drawn += 1
-        return uuid5(_SPACE, f"{self.random.getrandbits(64)}:{self._drawn}")
+        return uuid5(SPACE, f"{self.random.getrandbits(64)}:{self._drawn}")
 
-    def do(self, command: Command, case_id: UUID | None = None, *, body_id: str = "hehua") -> UUID:
-        """Decide a command for a body and give the id of the case.
+    def do(
+        self,
+        command: Command,
+        case_id: UUID | None = None,
+        *,
+        body_id: str = "hehua",
+        actor_id: UUID | None = None,
+    ) -> UUID:
+        """Decide a command for a body, of its clerk by default, and give the id of the case.
 
         Raises:
             MediationError: it was refused; nothing was written.
@@ -133,7 +96,7 @@ class Office:
         stream = StreamRef("case", case_id or self._draw())
         facts = CaseFacts(
             at=self.at,
-            actor=Actor(actor_id=CLERKS[body_id], role="clerk", body_id=body_id),
+            actor=Actor(actor_id=actor_id or CLERKS[body_id], role="clerk", body_id=body_id),
             district=DISTRICT,
             stream=stream,
             command_id=self._draw(),
@@ -168,15 +131,23 @@ class Office:
             self.at += timedelta(hours=self.random.choice((1, 3, 20)))
             with suppress(MediationError):
                 if not self.cases or self.random.random() < registering:
-                    workers = self.random.choice((1, 1, 1, 2, 11))
-                    entry = self.random.choice(("PARTY_DIRECT", "PARTY_DIRECT", "PROACTIVE"))
-                    self.register(self.random.choice(list(PATHS)), workers, entry=entry)
+                    self.register(
+                        self.random.choice(list(PATHS)),
+                        self.random.choice((1, 1, 1, 2, 11)),
+                        entry=self.random.choice(("PARTY_DIRECT", "PARTY_DIRECT", "PROACTIVE")),
+                        matter_kind=self.random.choice((*[Matter.DISPUTE] * 4, *Matter)),
+                    )
                 else:
                     case_id = self.random.choice(list(self.cases))
                     case = self.cases[case_id]
-                    choices = list(self._choices(case))
-                    weights = [_WEIGHTS.get(type(it), 1.0) for it in choices]
-                    (command,) = self.random.choices(choices, weights)
+                    is_open = available(case)
+                    attempts = [
+                        it
+                        for it in choices(case, self.at, self.random)
+                        if not is_open[kernel.kebab(type(it).__name__)]
+                    ]
+                    weights = [WEIGHTS.get(type(it), 1.0) for it in attempts]
+                    (command,) = self.random.choices(attempts, weights)
                     answers = isinstance(command, AcceptCustody | DeclineCustody)
                     body_id = case.receiver_body_id if answers else None
                     self.do(command, case_id, body_id=body_id or case.custody_body_id)
@@ -186,7 +157,7 @@ class Office:
         """Register a dispute about pay, of some workers against one company."""
         command = RegisterCase(
             **{
-                "matter_kind": "DISPUTE",
+                "matter_kind": Matter.DISPUTE,
                 "channel": "walk-in",
                 "body_id": body_id,
                 "applicants": tuple(
@@ -274,6 +245,65 @@ class Office:
         for party in self.cases[case_id].parties:
             self.do(ServeRemediesNotice(party_id=party.party_id, means="written"), case_id)
 
+    def write(
+        self,
+        case_id: UUID,
+        due_on: date,
+        *,
+        seal_body_id: str | None = None,
+        is_checked: bool = True,
+        passes: bool = True,
+    ) -> None:
+        """Draft an agreement on every claim, paid until this day, and check it."""
+        case = self.cases[case_id]
+        self.do(draft(case, due_on, seal_body_id=seal_body_id), case_id)
+        if is_checked:
+            self.check(case_id, passes=passes)
+
+    def check(self, case_id: UUID, *, passes: bool = True) -> None:
+        """Check the present draft."""
+        self.do(check(self.cases[case_id].drafts, passes=passes), case_id)
+
+    def sign(self, case_id: UUID) -> None:
+        """Let everybody sign who has not, and put the seal below if it is not there yet."""
+        draft = self.cases[case_id].draft
+        assert draft is not None
+        self.do(SignAndSeal(number=draft.number, digest=draft.digest), case_id)
+
+    def seal(self, case_id: UUID, body_id: str) -> None:
+        """Put the seal of a body below the present draft."""
+        present = self.cases[case_id].draft
+        assert present is not None
+        self.do(
+            SealAgreement(number=present.number, digest=present.digest), case_id, body_id=body_id
+        )
+
+    def report_up(self, case_id: UUID, to_body_id: str = "quzong") -> None:
+        """Ask a body far above to take the case, past those between."""
+        command = RequestCustodyMove(
+            kind=MoveKind.REPORT_UP,
+            to_body_id=to_body_id,
+            ground="body-absent",
+            summary=Personal("案情"),
+        )
+        self.do(command, case_id, body_id=self.cases[case_id].custody_body_id)
+
+    def settle_on_one_form(self, body_id: str = "hehua") -> UUID:
+        """Let one person do a small case from registration to its end, on one form."""
+        mediator_id = MEDIATORS[body_id]
+        command = RegisterAndSettleSmallCase(
+            channel="walk-in",
+            body_id=body_id,
+            workers=(SmallWorker(name=Personal("测试"), claimed_fen=120_000),),
+            employer=PartyEntry(role="EMPLOYER", company_name="测试模具厂"),
+            cause="C13",
+            request=Personal("请求支付工资"),
+            consent_means="attending",
+            instrument="oral",
+            paid_on=self.at.date(),
+        )
+        return self.do(command, body_id=body_id, actor_id=mediator_id)
+
     def stories(self) -> Office:
         """Let a few cases live through what chance seldom brings about."""
         paid = self.register()
@@ -282,10 +312,26 @@ class Office:
         self.settle(paid)
         self.pay(paid)
         self.do(CloseCase(), paid)
+        self.settle_on_one_form()
+        agreed = self.register()
+        self.mediate(agreed)
+        self.write(agreed, date(2026, 3, 9))
+        self.sign(agreed)
         failed = self.register()
         self.mediate(failed)
         self.do(FailMediation(cause_code=min(codes.table("failure_causes"))), failed)
         self.tell(failed)
+        crowd = self.register("meiduo", workers=11)
+        self.do(ConfirmCollective(), crowd)
+        self.report_up(crowd)
+        self._climb_and_come_back()
+        self._sign_above_and_too_late()
+        self._demand_and_be_heard()
+        self._be_aided()
+        self._leave_for_arbitration()
+        return self
+
+    def _climb_and_come_back(self) -> None:
         climbing = self.register()
         self.accept(climbing)
         self.move(climbing, "xicheng")
@@ -312,123 +358,51 @@ class Office:
         )
         reason_code = min(codes.table("assignment_decline_reasons"))
         self.do(DeclineAssignment(mediator_id=mediator_id, reason_code=reason_code), climbing)
-        return self
 
-    def _choices(self, case: CaseState) -> Iterator[Command]:
-        """Name what somebody might try next; much of it will be refused."""
-        dice = self.random
-        party = dice.choice(case.parties)
-        mediator_id = MEDIATORS[case.custody_body_id]
-        yield AskConsent(party_id=party.party_id, means="phone")
-        for one in case.parties[-2:]:
-            answer = dice.choice((*[Answer.AGREED] * 6, *Answer))
-            yield RecordConsent(party_id=one.party_id, answer=answer, means="phone")
-        yield AcceptCase(within_scope=True, within_district=True)
-        yield RefuseCase(reason_code=dice.choice(list(codes.table("refusal_reasons"))))
-        yield RaiseFlag(flag=dice.choice(("WAGE_ARREARS", "EMPLOYER_CLOSED", "MIGRANT")))
-        if case.flags:
-            yield ClearFlag(flag=min(case.flags), explanation=Personal("已核实"))
-        yield AssignMediators(mediator_ids=(mediator_id,), lead_mediator_id=mediator_id)
-        if case.mediator_ids:
-            yield ConfirmAssignment(mediator_id=case.mediator_ids[0])
-            reason_code = dice.choice(list(codes.table("assignment_decline_reasons")))
-            yield DeclineAssignment(mediator_id=case.mediator_ids[0], reason_code=reason_code)
-        yield ServeRightsNotice(party_id=party.party_id, means="attending")
-        yield RecordSession(
-            mode="joint",
-            attending_ids=(party.party_id,),
-            host_ids=(mediator_id,),
-            minutes=Personal("笔录"),
-            result="no-agreement",
+    def _sign_above_and_too_late(self) -> None:
+        signing = self.register("moju")
+        self.mediate(signing)
+        self.write(signing, date(2026, 3, 9), seal_body_id="xicheng")
+        self.seal(signing, "xicheng")
+        everybody = tuple(it.party_id for it in self.cases[signing].parties)
+        term = self.cases[signing].term
+        assert term is not None
+        self.do(ExtendTerm(until_on=term.due_on + timedelta(days=1), agreed_ids=everybody), signing)
+        since, self.at = self.at, self.at + timedelta(days=20)
+        self.do(lapse_of(self.cases[signing].term), signing)
+        self.sign(signing)
+        # What the other stories tell happened meanwhile; only the log keeps their order.
+        self.at = since
+
+    def _demand_and_be_heard(self) -> None:
+        demand = self.register(matter_kind=Matter.DEMAND)
+        case = self.cases[demand]
+        self.do(RelayDemand(respondent_id=case.respondents[0].party_id, means="phone"), demand)
+        self.do(RecordDemandAnswer(answer="GRANTED", means="written"), demand)
+        self.do(FeedBackDemand(means="phone"), demand)
+        allowance = ContractItem(
+            line_id=case.lines[0].line_id,
+            item=Personal("津贴"),
+            monthly_fen=20_000,
+            first_due_on=date(2026, 3, 15),
         )
-        line = dice.choice(case.lines)
-        yield GiveUndertaking(
-            respondent_id=case.respondents[0].party_id,
-            obligations=(
-                ObligationEntry(
-                    line_id=line.line_id,
-                    agreed_fen=line.claimed_fen,
-                    due_on=(self.at + timedelta(days=dice.randint(0, 9))).date(),
-                ),
-            ),
-            text=Personal("承诺"),
-        )
-        yield RecordSettlement(
-            signed_by_ids=(case.parties[0].party_id, case.parties[-1].party_id),
-            obligations=(
-                ObligationEntry(line_id=line.line_id, agreed_fen=900, due_on=self.at.date()),
-            )[: dice.randint(0, 1)],
-            text=Personal("和解"),
-        )
-        yield ConcludeMediation(accepted_by_ids=tuple(it.party_id for it in case.applicants))
-        yield FailMediation(cause_code=dice.choice(list(codes.table("failure_causes"))))
-        owed = dice.choice((party.party_id, *case.remedies_owed_ids))
-        yield ServeRemediesNotice(party_id=owed, means=dice.choice(("written", "phone")))
-        for payment in case.payments[-2:]:
-            yield RecordPerformance(
-                obligation_id=payment.obligation.obligation_id,
-                paid_fen=dice.choice((1_000, payment.obligation.agreed_fen)),
-                payment_means="cash",
-                proof_kind="receipt",
-            )
-        yield from self._moves(case)
-        if case.move is not None:
-            yield RecordTransferSheet(
-                party_id=party.party_id, new_body=dice.random() < 0.8, disclosure=True
-            )
-            yield AcceptCustody()
-            yield DeclineCustody(reason_code=min(codes.table("custody_decline_reasons")))
-            yield WithdrawCustodyMove()
-        yield CloseCase()
-        if dice.random() < 0.1:
-            yield CloseCase(
-                waived_duties=open_duties(case),
-                waiver_reason_code=min(codes.table("waiver_reasons")),
-            )
+        everybody = tuple(it.party_id for it in case.parties)
+        self.do(RecordContractChange(signed_by_ids=everybody, items=(allowance,)), demand)
+        self.pay(demand)
 
-    def _moves(self, case: CaseState) -> Iterator[Command]:
-        """Name one move of each kind that the ladder may permit."""
-        here, path = case.custody_body_id, case.custody_path
-        targets = {
-            (MoveKind.ESCALATE, "beyond-means"): [path.rstrip("/").split("/")[-2]],
-            (MoveKind.REPORT_UP, "body-absent"): ["quzong"],
-            (MoveKind.TRANSFER, "capacity-short"): _beside(here),
-            (MoveKind.REROUTE, "wrong-place"): _beside(here),
-            (MoveKind.ASSIGN_DOWN, "closer-to-parties"): _below(path),
-            (MoveKind.SEND_BACK, "upper-help-given"): [it.body_id for it in case.former[-1:]],
-        }
-        for (kind, ground), bodies in targets.items():
-            found = [body_id for body_id in bodies if body_id in PATHS]
-            if found:
-                yield RequestCustodyMove(
-                    kind=kind,
-                    to_body_id=self.random.choice(found),
-                    ground=ground,
-                    summary=Personal("案情"),
-                    applicant_wish=self.random.random() < 0.5,
-                )
+    def _leave_for_arbitration(self) -> None:
+        leaving = self.register()
+        self.mediate(leaving)
+        by = tuple(it.party_id for it in self.cases[leaving].applicants)
+        route = TakeRemedyRoute(forum="arbitration", filed_by_ids=by, forum_name="测试仲裁委")
+        self.do(route, leaving)
 
-
-_WEIGHTS: dict[type[Command], float] = {
-    AcceptCase: 4,
-    AssignMediators: 4,
-    ConfirmAssignment: 4,
-    ConcludeMediation: 3,
-    RecordConsent: 3,
-    AcceptCustody: 9,
-    CloseCase: 2,
-    RefuseCase: 0.2,
-    RecordSession: 0.5,
-    RequestCustodyMove: 0.5,
-}
-
-
-def _below(path: str) -> list[str]:
-    return [it for it, other in PATHS.items() if other != path and other.startswith(path)]
-
-
-def _beside(body_id: str) -> list[str]:
-    return [it for it in PATHS if it != body_id and LEVELS[it] == LEVELS[body_id]]
+    def _be_aided(self) -> None:
+        aided, unaided = (self.register(matter_kind=Matter.AID) for _ in range(2))
+        self.do(RefuseAid(reason_code="criteria-not-met"), unaided)
+        self.do(GrantAid(criteria_code="wage-arrears"), aided)
+        applicants = tuple(it.party_id for it in self.cases[aided].applicants)
+        self.do(AppointCounsel(counsel_id=COUNSEL, for_ids=applicants), aided)
 
 
 def _sealed(_path: str, value: Unsealed) -> Sealed:

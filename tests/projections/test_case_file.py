@@ -10,7 +10,8 @@ from mediation.case.custody import AcceptCustody
 from mediation.errors import NotFound
 from mediation.network.accounts import Grant, Role
 from projections.base import reading
-from tests.projections.histories import LONG_AGO, PATHS, Office, append
+from tests.projections.district import LONG_AGO, PATHS
+from tests.projections.histories import Office, append
 
 
 def scope_of(body_id: str, role: Role = Role.LEAD) -> Scope:
@@ -55,12 +56,14 @@ def test_a_row_says_how_the_case_stands(office, fold, store, case_file):
     assert (item["claimed_fen"], item["agreed_fen"], item["applied_fen"]) == (200_001, 200_001, 0)
     assert item["received_on"] == item["accepted_on"] == item["concluded_on"] == date(2026, 3, 2)
     assert (item["phase"], item["outcome"]) == ("PERFORMING", "SETTLED")
-    assert (item["next_due_on"], item["next_due_code"]) == (None, None)
+    assert (item["next_due_on"], item["next_due_code"]) == (date(2026, 3, 7), "D10")
     assert item["assigned_ids"] == list(case.mediator_ids)
     assert item["version"] == case.version
     assert item["updated_position"] == sum(map(len, office.written))
     assert item["visibility"] == "full"
     assert not item.keys() & {"standing", "assigned", "former", "custody_path", "filed_by_id"}
+    # By which way it came in is told with the case itself, not to everybody who lists it.
+    assert "channel" not in item
 
 
 def test_the_receiver_reads_a_summary_and_the_former_body_the_result(

@@ -2,6 +2,7 @@
 
 import random
 from datetime import date
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -10,7 +11,9 @@ import sqlalchemy as sa
 from mediation.authority import Scope, Visibility
 from mediation.network.accounts import Grant, Role
 from projections.base import reading, visible
-from tests.projections.histories import CLERKS, LONG_AGO, MEDIATORS, PATHS, Office, append
+from projections.deadlines import Deadlines
+from tests.projections.district import CLERKS, LONG_AGO, MEDIATORS, PATHS
+from tests.projections.histories import Office, append
 
 TODAY = date(2026, 3, 30)
 SCOPES = 250
@@ -119,6 +122,48 @@ def test_a_worklist_shows_work_in_scope_in_full_and_coming_cases_masked(office, 
                 coming += 1
     assert at_hand
     assert coming
+
+
+def test_dates_are_those_of_the_cases_somebody_works_on(office, store, deadlines):
+    """All of what he sees whole; of a coming case the receiver's one; of all others none."""
+    whole = coming = 0
+    with reading(store) as connection:
+        for scope in scopes(seed=4):
+            found: dict[UUID, set[str]] = {}
+            for it in deadlines.page(connection, scope, today=TODAY, limit=10_000).items:
+                found.setdefault(it["case_id"], set()).add(it["key"])
+            for case_id, case in office.cases.items():
+                seen, keys = scope.sees(case), found.get(case_id, set())
+                # A liaison officer sees what he filed; the dates are no business of his.
+                if seen is Visibility.FULL and is_work(scope, case):
+                    assert keys == case.due.keys()
+                    whole += bool(keys)
+                elif seen is Visibility.RECEIVER:
+                    assert keys == {"D12"}
+                    coming += 1
+                else:
+                    assert keys == set()
+    assert whole
+    assert coming
+
+
+def is_work(scope: Scope, case) -> bool:
+    """Say whether somebody has a case below his body or is assigned to it."""
+    where = scope.where()
+    is_assigned = where.assigned_id is not None and UUID(where.assigned_id) in case.mediator_ids
+    return is_assigned or case.custody_path.startswith(where.custody_prefixes)
+
+
+def test_a_broken_scope_of_dates_is_found(office, store, deadlines):
+    """Shown to every receiver, the sender's own dates of a coming case would be seen."""
+
+    class TellsReceivers(Deadlines):
+        def _for(self, scope):
+            return visible(scope.where(), self.item)
+
+    broken = TellsReceivers()
+    with pytest.raises(AssertionError):
+        test_dates_are_those_of_the_cases_somebody_works_on(office, store, broken)
 
 
 def test_counts_are_the_lengths_of_the_lists(office, store, worklist):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import re
 import runpy
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import chinese_calendar
 import holidays
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mediation.calendar import Calendar, day_of, default, first_moment_after, load
@@ -20,23 +21,63 @@ ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT / "mediation/calendar/published/cn-2004-2026-v1.json"
 PINNED = "71f59adbc0eb633a601530430390e2be7b570b68e3abb03f9fbf6f4d736f612d"
 
+LISTED = ROOT / "docs/reference/calendar-differences.md"
+
 FORGOTTEN = date(2005, 12, 31)
 """A Saturday worked by the notice 国办发明电〔2005〕35号, which chinesecalendar leaves out."""
 
-ORACLE = holidays.country_holidays("CN", years=range(2004, 2028))
+ORACLE = holidays.country_holidays("CN", years=range(2004, 2028), language="zh_CN")
+
+SWAPPED = re.compile(r"休息日（由 (\d{4}-\d{2}-\d{2}) 调休）")
+"""How `holidays` calls a day off that another day is worked for; it names no holiday."""
+
+NOTICE = re.compile(r"国办发明电〔\d{4}〕\d+号, \d{4}-\d{2}-\d{2}.*, items? \d.*: 「.+」")
+
+Difference = tuple[str, str, str, str]
+"""Package, day, what the calendar says, what the package says."""
 
 
-def covered_years() -> list[date]:
+def covered_days() -> list[date]:
     """List every day of the published years."""
     first, last = date(2004, 1, 1), date(2026, 12, 31)
     return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
-def differences_to_the_oracle(calendar: Calendar) -> list[date]:
-    """List the days that the calendar and the independent source tell differently."""
-    return [
-        day for day in covered_years() if calendar.is_working_day(day) != ORACLE.is_working_day(day)
+def worked(is_worked: bool) -> str:  # noqa: FBT001 (a fact put into words)
+    """Put it as the list of differences does."""
+    return "worked" if is_worked else "off"
+
+
+def differences(calendar: Calendar) -> set[Difference]:
+    """Compare every day with both packages: worked or not, and the name of a weekday off."""
+    names = runpy.run_path(str(ROOT / "scripts/seed_calendar.py"))["NAMES"]
+    found: set[Difference] = set()
+    for day in covered_days():
+        ours, name = calendar.is_working_day(day), calendar.holidays.get(day)
+        for package, theirs, their_name in (
+            (
+                "chinesecalendar",
+                bool(chinese_calendar.is_workday(day)),
+                names.get(chinese_calendar.holidays.get(day), ""),
+            ),
+            ("holidays", ORACLE.is_working_day(day), ORACLE.get(day, "")),
+        ):
+            if ours != theirs:
+                found.add((package, f"{day}", worked(ours), worked(theirs)))
+            elif name is not None and name not in their_name and not SWAPPED.match(their_name):
+                found.add((package, f"{day}", name, their_name))
+    return found
+
+
+def listed() -> dict[Difference, str]:
+    """Read the published list: each difference, and what settles it."""
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in LISTED.read_text(encoding="utf-8").splitlines()
+        if re.match(r"\| (chinesecalendar|holidays) \|", line)
     ]
+    assert {len(row) for row in rows} == {5}
+    return {(row[0], row[1], row[2], row[3]): row[4] for row in rows}
 
 
 def test_the_published_file_never_changes() -> None:
@@ -53,23 +94,43 @@ def test_the_published_file_is_what_the_seed_script_writes() -> None:
     assert seed["render"]() == PUBLISHED.read_bytes()
 
 
-def test_every_day_of_23_years_agrees_with_an_independent_source() -> None:
-    """No day of 2004-2026 is told otherwise; a calendar without one make-up day is caught."""
-    assert differences_to_the_oracle(default()) == []
+def test_every_difference_to_another_calendar_is_listed_and_no_other() -> None:
+    """The list and the differences of 23 years are the same set; a wrong calendar is found out."""
+    assert differences(default()) == listed().keys()
 
     twin = dataclasses.replace(default(), make_up_workdays=default().make_up_workdays - {FORGOTTEN})
-    assert differences_to_the_oracle(twin) == [FORGOTTEN]
+    assert differences(twin) ^ listed().keys() == {
+        ("chinesecalendar", "2005-12-31", "worked", "off"),
+        ("holidays", "2005-12-31", "off", "worked"),
+    }
+    renamed = {**default().holidays, date(2026, 10, 5): "春节"}
+    assert differences(dataclasses.replace(default(), holidays=renamed)) ^ listed().keys() == {
+        ("chinesecalendar", "2026-10-05", "春节", "国庆节"),
+        ("holidays", "2026-10-05", "春节", "国庆节（补假）"),
+    }
 
 
-def test_the_one_day_that_differs_from_the_seed_package_has_its_reason() -> None:
-    """31 December 2005 is worked by the notice for 2006; chinesecalendar does not know it."""
-    differing = [
-        day
-        for day in covered_years()
-        if default().is_working_day(day) != chinese_calendar.is_workday(day)
-    ]
-    assert differing == [FORGOTTEN]
+def test_every_listed_difference_is_settled_by_a_notice() -> None:
+    """Each row gives the number and the date of a notice of the State Council and its words."""
+    assert [row for row, settled_by in listed().items() if not NOTICE.match(settled_by)] == []
+
+
+def test_one_difference_alone_can_move_a_date() -> None:
+    """31 December 2005 is worked by the notice for 2006; every other difference is about a name."""
+    moving = [row for row in listed() if row[2] in {"worked", "off"}]
+    assert moving == [("chinesecalendar", f"{FORGOTTEN}", "worked", "off")]
     assert default().is_working_day(FORGOTTEN)
+
+
+def test_every_day_off_that_was_swapped_has_its_make_up_workday() -> None:
+    """The days that `holidays` says are worked instead are the make-up workdays, one for one."""
+    swapped = [
+        date.fromisoformat(found[1])
+        for day, name in ORACLE.items()
+        if day.year <= 2026 and (found := SWAPPED.match(name))
+    ]
+    assert len(swapped) == len(set(swapped)) == 151
+    assert set(swapped) == default().make_up_workdays
 
 
 @pytest.mark.parametrize(
@@ -114,6 +175,17 @@ def test_working_days_are_counted_over_holidays_and_make_up_days() -> None:
     assert calendar.add_working_days(date(2025, 12, 31), 1) == date(2026, 1, 4)
 
 
+def test_months_end_on_the_corresponding_day_or_the_last_of_the_month() -> None:
+    """The corresponding day counts; a month without it ends the term on its last day."""
+    calendar = default()
+    assert calendar.add_months(date(2026, 1, 15), 3) == date(2026, 4, 15)
+    assert calendar.add_months(date(2026, 1, 31), 3) == date(2026, 4, 30)
+    assert calendar.add_months(date(2023, 11, 30), 3) == date(2024, 2, 29)
+    assert calendar.add_months(date(2025, 11, 30), 3) == date(2026, 2, 28)
+    assert calendar.add_months(date(2026, 9, 30), 3) == date(2026, 12, 30)
+    assert calendar.add_months(date(2026, 12, 1), 13) == date(2028, 1, 1)
+
+
 def test_calendar_days_pass_29_february_and_the_year_end() -> None:
     """Calendar days are not rolled and know leap years."""
     calendar = default()
@@ -130,6 +202,7 @@ def test_a_non_working_day_moves_to_the_next_worked_one() -> None:
     assert calendar.next_working_day_on_or_after(date(2026, 10, 11)) == date(2026, 10, 12)
 
 
+@settings(deadline=None)
 @given(start=st.dates(date(2003, 12, 1), date(2030, 1, 1)), days=st.integers(1, 40))
 def test_n_working_days_hold_exactly_n_worked_days(start: date, days: int) -> None:
     """Counting one by one gives the same end, inside and outside the published years."""
@@ -140,6 +213,17 @@ def test_n_working_days_hold_exactly_n_worked_days(start: date, days: int) -> No
     assert sum(calendar.is_working_day(day) for day in passed) == days
 
 
+@settings(deadline=None)
+@given(start=st.dates(date(2003, 12, 31), date(2026, 9, 1)), days=st.integers(1, 60))
+def test_working_days_are_those_an_independent_source_counts(start: date, days: int) -> None:
+    """A naive count, day by day, with another package's calendar ends on the same day."""
+    end, counted = start, 0
+    while counted < days:
+        end += timedelta(days=1)
+        counted += ORACLE.is_working_day(end)
+    assert default().add_working_days(start, days) == end
+
+
 @pytest.mark.parametrize("days", [0, -3])
 def test_a_term_of_no_days_is_refused(days: int) -> None:
     """A term has at least one day."""
@@ -147,6 +231,8 @@ def test_a_term_of_no_days_is_refused(days: int) -> None:
         default().add_working_days(date(2026, 3, 2), days)
     with pytest.raises(ValueError, match="at least one day"):
         default().add_calendar_days(date(2026, 3, 2), days)
+    with pytest.raises(ValueError, match="at least one day"):
+        default().add_months(date(2026, 3, 2), days)
 
 
 def test_outside_the_published_years_only_what_the_law_fixes_is_off() -> None:

@@ -102,7 +102,7 @@ def test_lanes_are_said_as_the_office_says_them():
     """The eighteen lanes of the worklist carry the office's words."""
     assert {code: label.zh for code, label in codes.table("lanes").items()} == {
         "incoming": "待接收",
-        "to-accept": "待受理（今日到期）",
+        "to-accept": "待受理",
         "to-ask": "待征询",
         "to-assign": "待分派",
         "to-confirm": "待确认",

@@ -1,6 +1,6 @@
 """The registries, the envelope, and the way between events and stored bytes."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
@@ -33,6 +33,7 @@ from mediation.kernel import (
     initial_state,
     kebab,
     kind_of,
+    read_body,
     read_command,
     starts_as,
     stored_as,
@@ -327,10 +328,18 @@ class Word(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     purpose: Purpose = Purpose.IDENTITY
 
 
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """When something was said, and until when it is to be done."""
+
+    said_at: datetime | None = None
+    due_on: date | None = None
+
+
 class Tell(Command, frozen=True, kw_only=True):
     """Tell something about somebody."""
 
     name: Personal
+    said: tuple[Said, ...] = ()
     words: Annotated[tuple[Word, ...], msgspec.Meta(max_length=2)] = ()
 
 
@@ -371,6 +380,47 @@ def test_what_is_no_json_or_has_no_zone_is_told_apart(body, code):
         read(body)
 
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ('{"said_at":"2026-03-02T09:00:00"}', "naive-time"),
+        ('{"said_at":"0001-01-01T00:00:00Z"}', "time-out-of-range"),
+        ('{"said_at":"2200-01-01T00:00:00Z"}', "time-out-of-range"),
+        ('{"due_on":"0001-01-01"}', "time-out-of-range"),
+        ('{"due_on":"1949-12-31"}', "time-out-of-range"),
+        ('{"due_on":"2200-01-01"}', "time-out-of-range"),
+        ('{"due_on":"9999-12-31"}', "time-out-of-range"),
+    ],
+)
+def test_every_time_and_day_of_a_form_is_one_that_can_be_counted_from(said, code):
+    """However deep it stands, so that no term runs off the calendar."""
+    with pytest.raises(Malformed) as caught:
+        read(f'{{"name":"某","said":[{{"due_on":"2026-03-02"}},{said}]}}')
+
+    assert caught.value.code == code
+
+
+def test_the_years_of_the_office_are_long_enough():
+    """Pensions reach back and instalments ahead."""
+    days = '{"due_on":"1950-01-01"},{"due_on":"2199-12-31","said_at":"1950-01-02T00:00:00Z"}'
+    first, last = read(f'{{"name":"某","said":[{days}]}}').said
+
+    assert (first.due_on, last.due_on) == (date(1950, 1, 1), date(2199, 12, 31))
+
+
+def test_a_form_that_is_no_command_is_read_by_the_same_rules():
+    """An unknown field, broken JSON and a NUL are refused there too."""
+    assert read_body(Word, b'{"text":"a"}') == Word("a")
+    for body, code in (
+        (b'{"text":"a","more":1}', "malformed"),
+        (b"{", "not-json"),
+        (b'{"text":"\\u0000"}', "nul-character"),
+    ):
+        with pytest.raises(Malformed) as caught:
+            read_body(Word, body)
+        assert caught.value.code == code
 
 
 def test_bytes_that_are_no_text_are_no_json():

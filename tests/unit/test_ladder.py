@@ -18,7 +18,7 @@ OTHERS = ROOT / "tests" / "ladders"
 NO_FLAGS: frozenset[str] = frozenset()
 
 PINNED = {
-    "standard-v1": "sha256:2c2f5e60f19684f4b8f01f009e021b1de4783c454a6714264af0ba45b1b083ad",
+    "standard-v1": "sha256:7be3cff14a4ce5981f4dc43b377aee44694a9c03de80145475f4b7ac47f62892",
 }
 
 
@@ -316,6 +316,31 @@ def test_the_small_case_is_bounded_by_the_file(standard):
     assert standard.top.code not in small.levels
     assert small.barred_flags == ("COLLECTIVE", "WORK_INJURY")
     assert small.barred_risks == (Risk.RED,)
+
+
+@pytest.mark.parametrize(
+    ("workers", "fen", "is_needed"),
+    [
+        (1, 1, False),
+        (9, 10_000_000, False),
+        (10, 1, True),
+        (1, 10_000_001, True),
+    ],
+)
+def test_where_much_is_at_stake_somebody_else_checks_the_agreement(
+    standard, workers, fen, is_needed
+):
+    """From ten workers, or above one hundred thousand yuan; both bounds stand in the file."""
+    assert standard.legality.source == "proposal"
+    assert standard.needs_second_checker(workers, fen) is is_needed
+
+    stricter = msgspec.structs.replace(
+        standard,
+        legality=msgspec.structs.replace(
+            standard.legality, second_person_workers=1, second_person_fen=1
+        ),
+    )
+    assert stricter.needs_second_checker(workers, fen)
 
 
 # A level is a position in data.

@@ -178,6 +178,24 @@ FAULTS = {
         "没有条件，将适用于所有案件；请写 all_flags、any_flags 或者 min_workers",
         "no condition, it would hold for every case; write all_flags, any_flags or min_workers",
     ),
+    "no bounds for the second checker": (
+        STANDARD.replace("[legality]", "[legality_]"),
+        "legality",
+        "缺少这一项；请补写 legality = { … }",
+        "missing; write legality = { … }",
+    ),
+    "a second checker for every agreement by mistake": (
+        swapped("second_person_workers = 10", "second_person_workers = 0"),
+        "legality.second_person_workers",
+        "数字太小；请写不小于 1 的整数",
+        "too small; write a whole number of at least 1",
+    ),
+    "bounds for the second checker that nobody set": (
+        swapped('[legality]\nsource = "proposal"', '[legality]\nsource = "usual"'),
+        "legality.source",
+        '来源须写法条，如 "L-LDMA 14; L-ZJ 10"；法律未作规定的写 "proposal"',
+        'name the articles, as in "L-LDMA 14; L-ZJ 10"; where no law says it, "proposal"',
+    ),
     "back-dating bounds the wrong way round": (
         swapped("lead_days = 30", "lead_days = 3"),
         "back_dating.lead_days",

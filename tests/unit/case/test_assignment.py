@@ -12,10 +12,19 @@ from mediation.case.assignment import (
     DeclineAssignment,
     MediatorsAssigned,
 )
-from mediation.case.state import Answer, Phase
+from mediation.case.values import Answer, Matter, Phase
 from mediation.kernel import Actor
 from mediation.privacy import Personal
-from tests.scenario import NETWORK, Scenario, an_id, closed, expect, in_phase, mediators_of
+from tests.scenario import (
+    NETWORK,
+    STEPS,
+    Scenario,
+    an_id,
+    closed,
+    expect,
+    in_phase,
+    mediators_of,
+)
 
 FIRST, SECOND = mediators_of("hengjie")
 GUEST, _ = mediators_of("dongcheng")
@@ -76,11 +85,12 @@ def test_whoever_is_invited_is_one_of_those_assigned():
     in_phase(Phase.ACCEPTED).when(command).then_refused("malformed")
 
 
-@pytest.mark.parametrize("phase", [p for p in Phase if p is not Phase.ACCEPTED])
+@pytest.mark.parametrize("phase", [p for p in STEPS[Matter.DISPUTE] if p is not Phase.ACCEPTED])
 def test_nobody_is_assigned_before_acceptance_or_twice(phase):
     """Where mediators are at work, the lead mediator declines first."""
     command = AssignMediators(mediator_ids=(FIRST,), lead_mediator_id=FIRST)
-    code = "nobody-assigned" if phase is Phase.MEDIATING else "wrong-phase"
+    has_mediators = phase in (Phase.MEDIATING, Phase.SIGNING)
+    code = "nobody-assigned" if has_mediators else "wrong-phase"
 
     in_phase(phase).when(command).then_refused(code)
 
@@ -187,3 +197,17 @@ def test_only_an_assigned_mediator_answers(command):
     stranger = command(mediator_id=an_id("stranger"), **changes)
 
     in_phase(Phase.ASSIGNED).when(stranger).then_refused("not-assigned")
+
+
+def test_a_mediator_who_declines_while_it_is_signed_is_replaced():
+    """The paper stays on the table; whoever comes signs it, and it takes effect."""
+    scenario = in_phase(Phase.SIGNING)
+    scenario.given(scenario.check())
+    scenario.given(DeclineAssignment(mediator_id=FIRST, reason_code="workload"))
+    assert (scenario.case.phase, scenario.case.mediator_ids) == (Phase.SIGNING, ())
+    command = AssignMediators(mediator_ids=(SECOND,), lead_mediator_id=SECOND)
+
+    scenario.when(command).then(expect(MediatorsAssigned, phase=Phase.SIGNING))
+    scenario.given(*scenario.acts())
+    assert scenario.case.phase is Phase.PERFORMING
+    assert scenario.case.irregularities == ()

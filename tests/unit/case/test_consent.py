@@ -5,7 +5,7 @@ from datetime import date
 import msgspec
 import pytest
 
-from mediation.case.agreement import ServeRemediesNotice
+from mediation.case.conclusion import ServeRemediesNotice
 from mediation.case.consent import (
     AcceptCase,
     AskConsent,
@@ -18,11 +18,12 @@ from mediation.case.consent import (
 )
 from mediation.case.custody import AcceptCustody
 from mediation.case.lifecycle import open_duties
-from mediation.case.state import Answer, Phase, Side
+from mediation.case.values import Answer, Matter, Phase, Side
 from mediation.privacy import Personal
-from tests.scenario import Scenario, a_registration, an_id, expect, in_phase, moment
+from tests.scenario import STEPS, Scenario, a_registration, an_id, expect, in_phase, moment, on
 
 ACCEPT = AcceptCase(within_scope=True, within_district=True)
+DISPUTED = tuple(STEPS[Matter.DISPUTE])
 
 
 def test_asking_a_party_opens_the_question_of_consent():
@@ -219,7 +220,7 @@ def test_what_the_lead_checked_decides_on_acceptance(checks, codes):
     in_phase(Phase.CONSENT_PENDING).when(AcceptCase(**fields)).then_refused(*codes)
 
 
-@pytest.mark.parametrize("phase", [p for p in Phase if p is not Phase.CONSENT_PENDING])
+@pytest.mark.parametrize("phase", [p for p in DISPUTED if p is not Phase.CONSENT_PENDING])
 def test_acceptance_has_its_one_phase(phase):
     """Nothing is accepted before the parties were asked, nor twice."""
     in_phase(phase).when(ACCEPT).then_refused("wrong-phase")
@@ -271,7 +272,7 @@ def test_a_refusal_needs_a_reason_of_the_table():
 
 
 @pytest.mark.parametrize(
-    "phase", [p for p in Phase if p not in (Phase.REGISTERED, Phase.CONSENT_PENDING)]
+    "phase", [p for p in DISPUTED if p not in (Phase.REGISTERED, Phase.CONSENT_PENDING)]
 )
 def test_a_case_that_was_accepted_or_refused_is_not_refused(phase):
     """A mediation that began is ended by recording its failure."""
@@ -422,3 +423,34 @@ def test_an_application_has_no_second_start():
     scenario = Scenario().given(a_registration()).agreed(at="2026-03-04T09:00+08:00")
 
     assert scenario.case.due["D02"].due_on == date(2026, 3, 17)
+
+
+@pytest.mark.parametrize("phase", [Phase.PERFORMING, Phase.FAILED, Phase.WITHDRAWN])
+def test_nothing_follows_from_a_refusal_once_the_mediation_is_over(phase):
+    """It is on record with its flaw: no notice, no date, no interruption of limitation."""
+    scenario = in_phase(phase)
+    owed = scenario.case.remedies_owed_ids
+
+    scenario.when(scenario.consent(scenario.respondent, Answer.REFUSED)).then(
+        expect(
+            ConsentRecorded,
+            phase=phase,
+            due=(),
+            owed_to_ids=(),
+            interrupts_limitation=False,
+            irregularities=("out-of-order",),
+        )
+    )
+    assert scenario.case.remedies_owed_ids == owed
+
+
+def test_the_earliest_consent_counts_whichever_was_typed_in_first():
+    """A slip of last week that is found today was given last week."""
+    scenario = Scenario().registered()
+    worker = scenario.applicant
+    scenario.now = moment("2026-03-10T09:00+08:00")
+    scenario.given(scenario.consent(worker))
+    scenario.given(on(scenario.consent(worker), date(2026, 3, 4)))
+    scenario.given(on(scenario.consent(worker), date(2026, 3, 6)))
+
+    assert scenario.case.agreed_at[worker.party_id] == moment("2026-03-04T12:00+08:00")

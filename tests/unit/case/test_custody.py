@@ -1,11 +1,20 @@
-"""A case changes hands: six kinds of moves, their sheets, answers and consequences."""
+"""A case is to change hands: six kinds of moves, asked for, answered, declined, withdrawn."""
 
 from datetime import date, timedelta
 
 import pytest
 
 from mediation.case import custody
+from mediation.case.agreement import (
+    AgreementSigned,
+    AgreementTookEffect,
+    SealAgreement,
+    SignAgreement,
+)
+from mediation.case.aid import GrantAid
 from mediation.case.assignment import AssignMediators
+from mediation.case.composites import SignAndSeal
+from mediation.case.conclusion import MediationConcluded
 from mediation.case.consent import AcceptCase
 from mediation.case.custody import (
     AcceptCustody,
@@ -21,12 +30,13 @@ from mediation.case.custody import (
     DeclineCustody,
     WithdrawCustodyMove,
 )
-from mediation.case.state import Answer, CaseState, Phase, Side
+from mediation.case.state import CaseState
+from mediation.case.values import Matter, Phase
 from mediation.ladder import MoveKind
 from mediation.privacy import Personal
 from tests.scenario import (
     NETWORK,
-    Scenario,
+    PLACES,
     closed,
     expect,
     in_phase,
@@ -45,14 +55,8 @@ MOVES = [
     (ASSIGN_DOWN, CaseAssignedDown, "hq", "xicheng", "supervised"),
     (SEND_BACK, CaseSentBack, "dongcheng", "hengjie", "materials-incomplete"),
 ]
-BEFORE_EFFECT = [
-    Phase.REGISTERED,
-    Phase.CONSENT_PENDING,
-    Phase.ACCEPTED,
-    Phase.ASSIGNED,
-    Phase.MEDIATING,
-]
-CLIMBING = [*BEFORE_EFFECT, Phase.FAILED, Phase.NOT_ACCEPTED]
+OPEN = [(matter, phase) for matter, phase in PLACES if phase is not Phase.CLOSED]
+SETTLED = (Phase.PERFORMING, Phase.WITHDRAWN, Phase.IN_PROCEEDINGS)
 
 
 def asked(kind, start, to, ground, phase=Phase.MEDIATING):
@@ -157,10 +161,10 @@ def test_declining_needs_a_reason_of_the_table():
     "command",
     [AcceptCustody(), DeclineCustody(reason_code="wrong-body"), WithdrawCustodyMove()],
 )
-@pytest.mark.parametrize("phase", [p for p in Phase if p is not Phase.CLOSED])
-def test_without_a_pending_move_there_is_nothing_to_answer(command, phase):
+@pytest.mark.parametrize(("matter", "phase"), OPEN)
+def test_without_a_pending_move_there_is_nothing_to_answer(command, matter, phase):
     """Two leads accept one move: the second finds nothing to accept (scenario 13)."""
-    in_phase(phase).when(command).then_refused("a-move-pending")
+    in_phase(phase, matter).when(command).then_refused("a-move-pending")
 
 
 def test_nobody_takes_over_what_he_asked_for_himself():
@@ -216,25 +220,26 @@ def test_the_receiver_is_another_open_body():
     scenario.when(scenario.move("dongcheng")).then_refused("body-closed")
 
 
-@pytest.mark.parametrize("phase", CLIMBING)
+@pytest.mark.parametrize(("matter", "phase"), [it for it in OPEN if it[1] not in SETTLED])
 @pytest.mark.parametrize(
     ("kind", "to", "ground"),
     [(ESCALATE, "dongcheng", "beyond-means"), (REPORT_UP, "hq", "statutory-fit")],
 )
-def test_a_case_climbs_before_effect_or_from_a_failure(phase, kind, to, ground):
-    """提请 and 直报 are open in every phase in which mediation can still be had."""
-    scenario = in_phase(phase)
+def test_a_case_climbs_before_effect_or_from_a_failure(matter, phase, kind, to, ground):
+    """提请 and 直报 are open in every phase in which the matter itself is still undecided."""
+    scenario = in_phase(phase, matter)
 
     scenario.when(scenario.move(to, kind, ground)).then(expect(CustodyMoveRequested, phase=phase))
 
 
+@pytest.mark.parametrize(("matter", "phase"), [it for it in OPEN if it[1] in SETTLED])
 @pytest.mark.parametrize(
     ("kind", "to", "ground"),
     [(ESCALATE, "dongcheng", "beyond-means"), (REPORT_UP, "hq", "statutory-fit")],
 )
-def test_after_effect_a_case_no_longer_climbs(kind, to, ground):
+def test_after_effect_a_case_no_longer_climbs(matter, phase, kind, to, ground):
     """What was settled is tracked where it is; it may still be transferred."""
-    scenario = in_phase(Phase.PERFORMING)
+    scenario = in_phase(phase, matter)
     scenario.when(scenario.move(to, kind, ground)).then_refused("after-effect")
 
     scenario.when(scenario.move("catering", TRANSFER, "capacity-short")).then(CustodyMoveRequested)
@@ -364,7 +369,7 @@ def test_the_legal_basis_of_a_move_is_a_code(ref, known):
 
 
 def test_while_a_move_is_pending_only_what_would_cross_it_is_refused():
-    """A second move, accepting, assigning and concluding wait; everything else works."""
+    """A second move, accepting, assigning, drafting, sealing, concluding wait; all else works."""
     scenario = in_phase(Phase.CONSENT_PENDING)
     scenario.do(scenario.move("dongcheng"))
     scenario.when(scenario.move("catering", TRANSFER, "other-branch")).then_refused(
@@ -387,206 +392,32 @@ def test_while_a_move_is_pending_only_what_would_cross_it_is_refused():
     scenario.do(scenario.promise())
     scenario.do(scenario.consent(scenario.applicant))
     scenario.when(scenario.conclusion()).then_refused("no-move-pending")
+    scenario.when(scenario.draft()).then_refused("no-move-pending")
     scenario.failed()
     assert scenario.case.phase is Phase.FAILED
 
-
-# After acceptance
-
-
-def test_taking_custody_releases_the_mediators_and_begins_anew_at_the_body():
-    """Mediators, sessions, rights notices and the old target stay with the old body."""
-    scenario = in_phase(Phase.MEDIATING)
-    scenario.met()
-    team = scenario.case.mediator_ids
+    scenario = in_phase(Phase.SIGNING)
     scenario.do(scenario.move("dongcheng"))
-    (taken,) = scenario.do(AcceptCustody())
-    case = scenario.case
+    scenario.given(scenario.check()).signed()
+    for seal in (SealAgreement, SignAndSeal):
+        scenario.when(seal(**scenario.paper)).then_refused("no-move-pending")
 
-    assert taken.released_mediator_ids == team
-    assert (case.mediator_ids, case.lead_mediator_id) == ((), None)
-    assert (case.sessions_here, case.rights_served_at, case.consents) == (0, {}, {})
-    assert (case.assigned_at, case.agreed_at, "D06" in case.due) == (None, {}, False)
-
-
-@pytest.mark.parametrize("phase", [p for p in Phase if p is not Phase.CLOSED])
-@pytest.mark.parametrize("with_sheets", [False, True])
-def test_the_phase_after_taking_custody(phase, with_sheets):
-    """REGISTERED stays; sheets of all willing keep an acceptance open; else consent is asked."""
-    scenario = in_phase(phase)
-    kind, to, ground = (
-        (TRANSFER, "catering", "other-branch")
-        if phase is Phase.PERFORMING
-        else (ESCALATE, "dongcheng", "beyond-means")
-    )
-    scenario.do(scenario.move(to, kind, ground))
-    if with_sheets:
-        scenario.given(*(scenario.sheet(party) for party in scenario.case.parties))
-    (taken,) = scenario.do(AcceptCustody())
-    after = {
-        Phase.REGISTERED: Phase.REGISTERED,
-        Phase.CONSENT_PENDING: Phase.CONSENT_PENDING,
-        Phase.FAILED: Phase.CONSENT_PENDING,
-        Phase.NOT_ACCEPTED: Phase.CONSENT_PENDING,
-        Phase.PERFORMING: Phase.PERFORMING,
-    }
-    kept = Phase.ACCEPTED if with_sheets else Phase.CONSENT_PENDING
-
-    assert taken.phase is after.get(phase, kept)
+    scenario = in_phase(Phase.REGISTERED, Matter.AID)
+    scenario.do(scenario.move("dongcheng"))
+    scenario.when(GrantAid(criteria_code="wage-arrears")).then_refused("no-move-pending")
 
 
-def test_a_willing_party_without_a_yes_has_to_be_asked_again():
-    """All willing parties must agree to the new body; one missing or contrary sheet is enough."""
-    for answer in (None, False):
-        scenario = asked(ESCALATE, "hengjie", "dongcheng", "beyond-means")
-        scenario.do(scenario.sheet(scenario.applicant))
-        if answer is not None:
-            scenario.do(scenario.sheet(scenario.respondent, new_body=answer))
-        scenario.do(AcceptCustody())
-
-        assert scenario.case.phase is Phase.CONSENT_PENDING
-        assert scenario.case.consents == {scenario.applicant.party_id: Answer.AGREED}
-
-
-def test_an_unwilling_respondent_does_not_hold_up_the_others():
-    """Only the willing are asked for sheets."""
-    scenario = Scenario().registered(companies=2)
-    worker, willing, unwilling = scenario.case.parties
-    for party, answer in (
-        (worker, Answer.AGREED),
-        (willing, Answer.AGREED),
-        (unwilling, Answer.NO_ANSWER),
-    ):
-        scenario.do(scenario.consent(party, answer))
-    scenario.accepted()
-    scenario.given(
-        scenario.move("dongcheng"),
-        scenario.sheet(worker),
-        scenario.sheet(willing),
-        AcceptCustody(),
-    )
-
-    assert scenario.case.phase is Phase.ACCEPTED
-
-
-def test_the_word_of_one_side_never_keeps_a_case_accepted():
-    """After two climbs with the applicant's sheet alone, the respondent still has to be asked."""
+def test_the_last_signature_makes_a_pending_climb_pointless():
+    """Signing works while a move is pending; what it settles has nothing left to climb for."""
     scenario = in_phase(Phase.MEDIATING)
-    for body_id in ("dongcheng", "hq"):
-        scenario.given(scenario.move(body_id), scenario.sheet(scenario.applicant), AcceptCustody())
-        assert scenario.case.phase is Phase.CONSENT_PENDING
-
-
-def test_the_ladder_is_climbed_with_two_clocks():
-    """Scenario 5: the statutory end stays 17 March; each level's target ends by then."""
-    scenario = Scenario().registered(body_id="factory").agreed()
-    scenario.accepted(at="2026-03-03T09:00+08:00").mediating()
-    scenario.met(at="2026-03-05T09:00+08:00")
-    targets = [scenario.case.due["D13"].due_on]
-    for body_id, asked_at, taken_at in (
-        ("catering", "2026-03-05T10:00+08:00", "2026-03-06T09:00+08:00"),
-        ("dongcheng", "2026-03-09T10:00+08:00", "2026-03-10T09:00+08:00"),
-        ("hq", "2026-03-13T08:00+08:00", "2026-03-13T09:00+08:00"),
-    ):
-        scenario.do(scenario.move(body_id, ground="no-agreement"), at=asked_at)
-        scenario.given(*(scenario.sheet(party, extension=False) for party in scenario.case.parties))
-        scenario.when(AcceptCustody(), at=taken_at).then(
-            expect(CaseEscalated, phase=Phase.ACCEPTED)
-        )
-        assert scenario.case.mediator_ids == ()
-        assert scenario.case.due["D02"].due_on == date(2026, 3, 17)
-        targets.append(scenario.case.due["D13"].due_on)
-        scenario.mediating().met()
-    requests = [e for e in scenario.events if isinstance(e, CustodyMoveRequested)]
-
-    assert [request.days_left for request in requests] == [12, 8, 4]
-    assert targets == [
-        date(2026, 3, 5),
-        date(2026, 3, 11),
-        date(2026, 3, 16),
-        date(2026, 3, 17),
-    ]
-    assert scenario.case.due["D13"].rule == "rest"
-    assert scenario.case.due["D03"].due_on == date(2026, 3, 18)
-    assert scenario.case.former_paths == tuple(
-        NETWORK.body(body_id).path for body_id in ("factory", "catering", "dongcheng")
+    scenario.drafted(instrument="SETTLEMENT_AGREEMENT").do(scenario.check())
+    worker, firm = (party.party_id for party in scenario.case.parties)
+    scenario.given(SignAgreement(**scenario.paper, party_id=worker), scenario.move("dongcheng"))
+    scenario.when(SignAgreement(**scenario.paper, party_id=firm)).then(
+        AgreementSigned,
+        expect(CustodyMoveWithdrawn, phase=Phase.SIGNING, reason_code="concluded"),
+        AgreementTookEffect,
+        expect(MediationConcluded, phase=Phase.PERFORMING),
     )
-    assert scenario.case.acceptance_no == 1
-    assert scenario.case.irregularities == ()
 
-
-def test_a_target_never_lies_beyond_the_statutory_end():
-    """A level that takes over late has only what is left."""
-    scenario = in_phase(Phase.MEDIATING).taken_by("dongcheng", at="2026-03-13T09:00+08:00")
-
-    target = scenario.case.due["D13"]
-    assert (target.due_on, target.rule) == (date(2026, 3, 17), "4 wd, capped")
-
-
-def test_a_case_without_a_term_has_no_target_either():
-    """Before both sides agreed, what the office began itself has no term to count down."""
-    scenario = in_phase(Phase.REGISTERED, entry="PROACTIVE")
-    scenario.given(scenario.move("dongcheng"), AcceptCustody())
-
-    assert scenario.case.due == {}
-    assert scenario.events[1].days_left is None
-
-
-def test_a_case_that_failed_climbs_to_a_second_acceptance():
-    """From 调解不成 the applicant may go on: consent anew, acceptance no. 2."""
-    scenario = in_phase(Phase.FAILED)
-    scenario.taken_by("dongcheng", ground="mediation-failed", applicant_wish=True)
-    assert scenario.case.phase is Phase.CONSENT_PENDING
-
-    scenario.agreed().accepted()
-    assert (scenario.case.acceptance_no, scenario.case.outcome) == (2, None)
-
-
-@pytest.mark.parametrize("phase", [Phase.FAILED, Phase.NOT_ACCEPTED])
-def test_going_on_after_the_end_is_a_fresh_application(phase):
-    """D01, D02 run anew from the day the wish was received, D13 from the taking over."""
-    scenario = in_phase(phase)
-    scenario.when(scenario.move("dongcheng", applicant_wish=False)).then_refused(
-        "applicant-wish-missing"
-    )
-    (requested,) = scenario.do(scenario.move("dongcheng"), at="2026-03-09T09:00+08:00")
-    assert requested.applicant_wish
-    (taken,) = scenario.do(AcceptCustody(), at="2026-03-10T09:00+08:00")
-    due = {it.code: it for it in taken.due}
-
-    assert {code: it.due_on for code, it in due.items()} == {
-        "D01": date(2026, 3, 12),
-        "D02": date(2026, 3, 24),
-        "D13": date(2026, 3, 16),
-    }
-    assert [due[code].start_on for code in ("D01", "D02")] == [date(2026, 3, 9)] * 2
-    for code, event in (("D01", requested), ("D02", requested), ("D13", taken)):
-        assert due[code].start_event_id == str(event.event_id)
-
-
-def test_a_move_asked_for_before_the_end_needs_the_applicants_wish_to_be_taken():
-    """The mediation failed while the request was pending: it has to be asked anew."""
-    scenario = asked(ESCALATE, "hengjie", "dongcheng", "beyond-means").failed()
-    scenario.when(AcceptCustody()).then_refused("applicant-wish-missing")
-    scenario.when(AcceptCustody(), by=lead_of("hengjie")).then_refused(
-        "own-request", "applicant-wish-missing"
-    )
-    wished = in_phase(Phase.MEDIATING)
-    wished.do(wished.move("dongcheng", applicant_wish=True))
-
-    wished.failed().when(AcceptCustody()).then(expect(CaseEscalated, phase=Phase.CONSENT_PENDING))
-
-
-def test_reporting_up_skips_rungs():
-    """直报 leads from the enterprise to the top at once."""
-    scenario = in_phase(Phase.REGISTERED, body_id="factory", workers=10)
-    scenario.taken_by("hq", kind=REPORT_UP, ground="ten-or-more-workers")
-
-    assert scenario.case.level == NETWORK.body("hq").level
-
-
-def test_a_side_stands_for_itself():
-    """Every party is on exactly one side; both are in the sum."""
-    case = in_phase(Phase.REGISTERED, workers=2, companies=2).case
-
-    assert [party.side for party in case.parties] == [Side.APPLICANT] * 2 + [Side.RESPONDENT] * 2
+    assert scenario.case.move is None

@@ -2,58 +2,75 @@
 
 from copy import deepcopy
 from functools import cache
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mediation.case.state import CaseState, Phase, case_stream
+from mediation.case.lifecycle import matters_of
+from mediation.case.parties import ConfirmCollective
+from mediation.case.state import CaseState, case_stream
+from mediation.case.values import Matter, Phase
 from mediation.errors import MediationError, Unsafe
-from mediation.kernel import commands, decode, encode, evolve, fold, handled
-from tests.scenario import CASE_ID, COMMANDS, Scenario, in_phase, seal, stored_again
+from mediation.kernel import commands, decode, encode, events, evolve, fold, handled
+from mediation.ladder import MoveKind
+from mediation.privacy import Personal, Unsealed, transform
+from tests.examples import COMMANDS, with_everything_to_record
+from tests.scenario import CASE_ID, PLACES, Scenario, in_phase, lapse_of, seal, stored_again
 
 FACTS = sorted(name for name in COMMANDS if commands()[name].command_type.is_fact)
-DECISIONS = sorted(set(COMMANDS) - set(FACTS))
+ANSWERS = ("confirm-assignment", "decline-assignment")
+FURTHEST = {
+    Matter.DISPUTE: Phase.MEDIATING,
+    Matter.DEMAND: Phase.ANSWERED,
+    Matter.AID: Phase.IN_PROCEEDINGS,
+}
 
 
-def with_everything_to_record(phase):
-    """Bring a case into a phase and give it what facts refer to: mediators, an obligation."""
-    scenario = in_phase(phase)
-    if not scenario.case.payments:
-        scenario.do(scenario.promise())
-    return scenario
+def own(matter, names):
+    """Give those of the commands that belong to the track of a matter."""
+    return [name for name in names if matter in matters_of(name)]
 
 
 def test_the_examples_are_all_the_commands_of_a_case():
     """A new command has to be tried in every phase here too."""
-    own = {n for n, it in commands().items() if it.command_type.stream_kind == "case"}
+    of_case = {n: it for n, it in commands().items() if it.command_type.stream_kind == "case"}
 
-    assert set(COMMANDS) == own - {"register-case"}
+    assert set(COMMANDS) == {n for n, it in of_case.items() if not it.command_type.creates}
 
 
-@pytest.mark.parametrize("phase", list(Phase))
 @pytest.mark.parametrize(
-    "name", [n for n in FACTS if n not in ("confirm-assignment", "decline-assignment")]
+    ("name", "matter", "phase"),
+    [
+        (name, matter, phase)
+        for matter, phase in PLACES
+        for name in own(matter, FACTS)
+        if name not in ANSWERS
+    ],
 )
-def test_a_recorded_fact_is_never_refused(name, phase):
+def test_a_recorded_fact_is_never_refused(name, matter, phase):
     """Any well-formed paper history can be typed in, also while a move is pending."""
-    scenario = with_everything_to_record(phase)
-    if phase is Phase.CLOSED:
-        assert scenario.do(COMMANDS[name](scenario))
-        return
-    scenario.do(
-        scenario.move("catering", "TRANSFER", "other-branch")
-        if phase is Phase.PERFORMING
-        else scenario.move("dongcheng")
-    )
+    scenario = with_everything_to_record(matter, phase)
+    if phase is not Phase.CLOSED:
+        scenario.do(scenario.move("catering", MoveKind.TRANSFER, "other-branch"))
+
     assert scenario.do(COMMANDS[name](scenario))
 
 
 @pytest.mark.parametrize(
-    "phase", [Phase.ASSIGNED, Phase.MEDIATING, Phase.PERFORMING, Phase.FAILED, Phase.CLOSED]
+    "phase",
+    [
+        Phase.ASSIGNED,
+        Phase.MEDIATING,
+        Phase.SIGNING,
+        Phase.PERFORMING,
+        Phase.FAILED,
+        Phase.CLOSED,
+    ],
 )
-@pytest.mark.parametrize("name", ["confirm-assignment", "decline-assignment"])
+@pytest.mark.parametrize("name", ANSWERS)
 def test_an_assigned_mediators_answer_is_never_refused(name, phase):
     """Wherever mediators are assigned their answer is recorded; it moves only ASSIGNED."""
     scenario = in_phase(phase)
@@ -63,10 +80,23 @@ def test_an_assigned_mediators_answer_is_never_refused(name, phase):
     assert answered.phase is (to[name] if phase is Phase.ASSIGNED else phase)
 
 
+@pytest.mark.parametrize(("matter", "phase"), PLACES)
+def test_nothing_of_another_track_is_recorded_or_decided(matter, phase):
+    """A demand is never mediated and a dispute never relayed, whoever asks, in whatever phase."""
+    scenario = with_everything_to_record(matter, phase)
+    for name in sorted(set(COMMANDS) - set(own(matter, COMMANDS))):
+        command = COMMANDS[name](scenario)
+        if name in ANSWERS:  # nobody is ever assigned to such a matter
+            scenario.when(command).then_refused("not-assigned")
+        else:
+            scenario.when(command).then_refused("wrong-matter")
+
+
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_a_case_that_was_never_registered_takes_no_command(name):
     """There is nothing to decide or to record about; the door says so before."""
-    example = COMMANDS[name](with_everything_to_record(Phase.MEDIATING))
+    matter = min(matters_of(name))
+    example = COMMANDS[name](with_everything_to_record(matter, FURTHEST[matter]))
     empty = Scenario()
     with pytest.raises(MediationError):
         empty.do(example)
@@ -74,16 +104,12 @@ def test_a_case_that_was_never_registered_takes_no_command(name):
     assert empty.events == ()
 
 
-@pytest.mark.parametrize("phase", list(Phase))
-def test_deciding_is_pure(phase):
+@pytest.mark.parametrize(("matter", "phase"), PLACES)
+def test_deciding_is_pure(matter, phase):
     """The same state, command and facts give the same decision, and nothing is altered by it."""
-    scenario = with_everything_to_record(phase)
-    if scenario.case.lead_mediator_id is None:
-        names = [n for n in COMMANDS if not n.endswith("-assignment")]
-    else:
-        names = list(COMMANDS)
-    for name in names:
-        command = COMMANDS[name](scenario)
+    scenario = with_everything_to_record(matter, phase)
+    for example in COMMANDS.values():
+        command = example(scenario)
         facts, state = scenario.facts(command), scenario.case
         before = repr((state, command, facts))
         outcomes: list[object] = []
@@ -97,25 +123,80 @@ def test_deciding_is_pure(phase):
         assert repr((state, command, facts)) == before
 
 
-@pytest.mark.parametrize("phase", list(Phase))
-def test_every_event_goes_to_the_case_and_carries_what_the_door_told(phase):
+def marked(command):
+    """Give a command with a text of its own in every personal field, and those texts."""
+    texts = []
+
+    def mark(path, _value):
+        texts.append(f"金丝雀{path}")
+        return Personal(texts[-1])
+
+    hints = get_type_hints(type(command))
+    left_out = {
+        field: Personal("空")
+        for field in command.__struct_fields__
+        if Personal in get_args(hints[field]) and getattr(command, field) is None
+    }
+    filled = msgspec.structs.replace(command, **left_out)
+    return transform(filled, mark, Personal), texts
+
+
+def texts_in(events):
+    """Give what the events hold that is to be sealed."""
+    found = set()
+
+    def note(_path, item):
+        found.add(item.value)
+        return item
+
+    for event in events:
+        transform(event, note, Unsealed)
+    return found
+
+
+PERSONAL = [name for name, it in COMMANDS.items() if marked(it(in_phase(Phase.PERFORMING)))[1]]
+
+
+@pytest.mark.parametrize("name", PERSONAL)
+def test_what_is_personal_in_a_command_is_kept_and_kept_sealed(name):
+    """Every text that was typed in stands in an envelope of some event, and nowhere else."""
+    for matter, phase in PLACES:
+        workers = 10 if name == "confirm-collective" else 1
+        scenario = with_everything_to_record(matter, phase, workers=workers)
+        if name in ("decline-custody", "withdraw-custody-move"):
+            scenario.when(scenario.move("catering", MoveKind.TRANSFER, "other-branch"))
+        command, texts = marked(COMMANDS[name](scenario))
+        scenario.when(command)
+        assert "金丝雀" not in f"{scenario.refusal!r} {getattr(scenario.refusal, 'detail', '')}"
+        if scenario.decided:
+            break
+
+    assert texts_in(scenario.decided) >= set(texts)
+    stored = b"".join(encode(seal(event)) for event in scenario.decided)
+    assert "金丝雀".encode() not in stored
+
+
+@pytest.mark.parametrize(("matter", "phase"), PLACES)
+def test_every_event_goes_to_the_case_and_carries_what_the_door_told(matter, phase):
     """Envelope and stream are the door's; the event's id is the one its due dates name."""
-    scenario = with_everything_to_record(phase)
+    scenario = with_everything_to_record(matter, phase)
     ids = [event.event_id for event in scenario.events]
 
     assert set(scenario.log) >= {case_stream(CASE_ID)}
     assert len(set(ids)) == len(ids)
     assert {event.district for event in scenario.events} == {"370102"}
-    assert {"phase", "due", "due_ended"} < set(scenario.events[0].__struct_fields__)
+    assert {"phase", "due", "due_ended", "approved_by_ids"} < set(
+        scenario.events[0].__struct_fields__
+    )
     for event in scenario.events:
         for due in event.due:
             assert due.start_event_id == str(event.event_id)
 
 
-@pytest.mark.parametrize("phase", list(Phase))
-def test_a_case_is_the_same_after_it_was_stored(phase):
+@pytest.mark.parametrize(("matter", "phase"), PLACES)
+def test_a_case_is_the_same_after_it_was_stored(matter, phase):
     """Folding does not care whether personal data is there, sealed or gone for good."""
-    scenario = with_everything_to_record(phase)
+    scenario = with_everything_to_record(matter, phase)
     sealed = tuple(seal(event) for event in scenario.events)
     stored = stored_again(scenario.events)
 
@@ -138,19 +219,50 @@ def test_a_case_stays_with_the_very_ladder_it_was_registered_under():
         assert caught.value.code == "ladder-altered"
 
 
+def lives():
+    """Give cases in which happened what one command alone brings about nowhere."""
+    yield in_phase(Phase.MEDIATING).in_force()
+    yield Scenario().registered(workers=10).given(ConfirmCollective())
+    yield Scenario().registered().flagged("MEDIA").given(COMMANDS["clear-flag"](Scenario()))
+    lapsing = in_phase(Phase.MEDIATING)
+    yield lapsing.given(lapse_of(lapsing.term), at="2026-03-18T00:00+08:00")
+    moving = Scenario().registered(body_id="factory")
+    for to_body_id, kind, ground in (
+        ("hq", "REPORT_UP", "statutory-fit"),
+        ("hengjie", "ASSIGN_DOWN", "supervised"),
+        ("catering", "TRANSFER", "other-branch"),
+        ("hengjie", "REROUTE", "wrong-place"),
+        ("dongcheng", "ESCALATE", "beyond-means"),
+        ("hengjie", "SEND_BACK", "materials-incomplete"),
+    ):
+        moving.taken_by(to_body_id, kind=MoveKind(kind), ground=ground)
+    for name in ("decline-custody", "withdraw-custody-move"):
+        moving.given(moving.move("dongcheng"), COMMANDS[name](moving))
+    yield moving
+
+
 @cache
 def pool():
-    """Give one stored event of as many kinds as there are, from cases in every phase."""
-    found = {}
-    for phase in Phase:
-        scenario = with_everything_to_record(phase)
-        for name, example in COMMANDS.items():
+    """Give stored events of every kind, from cases in every phase."""
+    found: dict[object, Any] = {}
+    for matter, phase in PLACES:
+        for name in own(matter, COMMANDS):
+            scenario = with_everything_to_record(matter, phase)
             try:
-                scenario.do(example(scenario))
-            except (MediationError, IndexError):
-                assert name in COMMANDS
-        found.update({(event.topic, phase): event for event in stored_again(scenario.events)})
+                scenario.do(COMMANDS[name](scenario))
+            except MediationError:
+                continue
+            found.update({(it.topic, phase): it for it in stored_again(scenario.events)})
+    for scenario in lives():
+        found.update({(it.topic, None): it for it in stored_again(scenario.events)})
     return tuple(found.values())
+
+
+def test_every_kind_of_event_is_folded():
+    """What is folded below in any order is all that a case can hold."""
+    of_case = {topic for topic in events() if topic.startswith("case.")}
+
+    assert {event.topic for event in pool()} == of_case
 
 
 @settings(max_examples=60, deadline=None)

@@ -9,7 +9,7 @@ import pytest
 from mediation import ladder
 from mediation.case.custody import CustodyMoveRequested
 from mediation.case.grounds import Asked, holds
-from mediation.case.state import Phase
+from mediation.case.values import Phase
 from mediation.ladder import MoveKind
 from tests.scenario import Scenario, a_network, expect, in_phase
 

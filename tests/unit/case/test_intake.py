@@ -1,6 +1,6 @@
 """Registration, the number, the first due dates, and flags with the risk that follows."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
@@ -15,7 +15,7 @@ from mediation.case.intake import (
     RaiseFlag,
     number_stream,
 )
-from mediation.case.state import Phase
+from mediation.case.values import Matter, Phase
 from mediation.errors import Malformed
 from mediation.kernel import Actor, fold, initial_state
 from mediation.privacy import Personal, Unsealed
@@ -141,19 +141,40 @@ def test_only_an_application_starts_the_term_and_interrupts_limitation(entry, co
 
 
 @pytest.mark.parametrize(
-    ("changes", "pointers"),
-    [
-        ({"matter_kind": "DEMAND"}, {"/matter_kind"}),
-        ({"matter_kind": "AID", "entry": "DELEGATED"}, {"/matter_kind", "/entry"}),
-        ({"entry": "DELEGATED"}, {"/entry"}),
-    ],
+    ("matter", "codes"),
+    [(Matter.DISPUTE, {"D01", "D02", "D13"}), (Matter.DEMAND, {"D23"}), (Matter.AID, set())],
 )
-def test_what_has_no_track_yet_is_not_registered(changes, pointers):
-    """A demand, legal aid or a delegated case would be handled as what it is not (ADR 0013)."""
-    scenario = Scenario().when(a_registration(**changes)).then_refused("no-track-yet")
+def test_each_matter_has_clocks_of_its_own(matter, codes):
+    """A demand is to be answered, aid has no term; only mediation is sought in a dispute."""
+    scenario = Scenario().when(a_registration(matter_kind=matter))
+    scenario.then(
+        expect(CaseRegistered, matter_kind=matter, interrupts_limitation=matter is Matter.DISPUTE)
+    )
 
-    assert faults_of(scenario) == {(pointer, "no-track-yet") for pointer in pointers}
+    assert set(scenario.case.due) == codes
+    assert [kind for kind in Matter if scenario.case.faces(kind)] == [matter]
+
+
+def test_a_demand_is_to_be_answered_within_ten_working_days():
+    """D23 runs from the registration."""
+    case = in_phase(Phase.REGISTERED, Matter.DEMAND).case
+
+    assert case.due["D23"].due_on == date(2026, 3, 16)
+
+
+@pytest.mark.parametrize("matter", list(Matter))
+def test_what_has_no_track_yet_is_not_registered(matter):
+    """A delegated case would be handled on a term that is not its own (ADR 0016)."""
+    scenario = Scenario().when(a_registration(matter_kind=matter, entry="DELEGATED"))
+
+    assert faults_of(scenario.then_refused("no-track-yet")) == {("/entry", "no-track-yet")}
     assert scenario.log == {}
+
+
+@pytest.mark.parametrize("oral", [False, True])
+def test_an_application_by_word_of_mouth_is_marked_as_such(oral):
+    """Who wrote it down is the actor (L-LDMA 12)."""
+    Scenario().when(a_registration(oral=oral)).then(expect(CaseRegistered, oral=oral))
 
 
 def test_the_due_dates_follow_when_it_happened_not_when_it_was_typed_in():
@@ -287,6 +308,38 @@ def test_the_risk_is_derived_from_flags_and_workers(workers, flags, risk):
     assert scenario.case.risk == risk
     assert scenario.case.flags == set(flags)
     assert not scenario.case.is_collective
+
+
+def test_a_case_that_turns_red_is_reported_within_two_hours():
+    """D26 runs from the fact that made it red, also of a matter that nobody mediates."""
+    born = in_phase(Phase.REGISTERED, Matter.AID, workers=30)
+    assert born.case.due["D26"].due_at == born.now + timedelta(hours=2)
+
+    turned = in_phase(Phase.REGISTERED, workers=10)
+    assert "D26" not in turned.case.due
+    turned.flagged("EMPLOYER_CLOSED", "SAFETY")
+    assert turned.case.due["D26"].start_event_id == str(turned.events[1].event_id)
+
+
+def test_turning_red_once_more_buys_no_time():
+    """The first report is due once, from the first time; a report on record is the report."""
+    scenario = in_phase(Phase.REGISTERED, workers=10).flagged("EMPLOYER_CLOSED")
+    due = scenario.case.due["D26"]
+    clear = ClearFlag(flag="EMPLOYER_CLOSED", explanation=Personal("已复工。"))
+    scenario.given(clear, RaiseFlag(flag="EMPLOYER_CLOSED"), at="2026-03-03T09:00+08:00")
+    assert (scenario.case.risk, scenario.case.due["D26"]) == ("RED", due)
+
+    scenario.given(scenario.report(), clear, RaiseFlag(flag="EMPLOYER_CLOSED"))
+    assert (scenario.case.risk, "D26" in scenario.case.due) == ("RED", False)
+
+
+def test_what_made_a_case_red_may_come_to_light_after_the_close():
+    """It is recorded with its flaw; no clock starts on a closed case."""
+    scenario = in_phase(Phase.CLOSED, workers=10)
+
+    scenario.when(RaiseFlag(flag="SAFETY")).then(
+        expect(CaseFlagged, risk="RED", due=(), irregularities=("after-close",))
+    )
 
 
 def test_a_flag_that_is_cleared_takes_its_risk_along():

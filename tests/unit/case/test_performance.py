@@ -6,12 +6,13 @@ import msgspec
 import pytest
 
 from mediation.case.performance import (
+    ObligationEntry,
     ObligationPerformed,
     ObligationsFullyPerformed,
     RecordPerformance,
 )
-from mediation.case.state import Phase
-from tests.scenario import an_id, expect, in_phase, moment
+from mediation.case.values import Phase
+from tests.scenario import PLACES, an_id, expect, in_phase, moment
 
 
 def test_part_payments_add_up_and_the_last_says_that_all_is_paid():
@@ -53,14 +54,69 @@ def test_with_several_workers_only_the_last_payment_completes():
     )
 
 
-@pytest.mark.parametrize("phase", list(Phase))
-def test_a_payment_is_recorded_in_any_phase(phase):
+@pytest.mark.parametrize(("matter", "phase"), PLACES)
+def test_a_payment_is_recorded_in_any_phase(matter, phase):
     """Money that was paid was paid, whatever the office had done by then."""
-    scenario = in_phase(phase)
-    if not scenario.case.payments:
-        scenario.do(scenario.promise())
+    scenario = in_phase(phase, matter).promised()
+    here = scenario.case.phase
 
-    scenario.when(scenario.payment(fen=1)).then(expect(ObligationPerformed, phase=phase))
+    scenario.when(scenario.payment(fen=1)).then(expect(ObligationPerformed, phase=here))
+
+
+def a_plan(scenario, *instalments, **changes):
+    """Make the command that promises every worker these instalments: fen, and the last day."""
+    return msgspec.structs.replace(
+        scenario.promise(),
+        obligations=tuple(
+            ObligationEntry(line_id=line.line_id, agreed_fen=fen, due_on=due_on, **changes)
+            for line in scenario.case.lines
+            for fen, due_on in instalments
+        ),
+    )
+
+
+def test_what_falls_due_on_one_day_is_checked_on_the_next():
+    """One look tells of all that was due; it ends when the last of that day is paid."""
+    scenario = in_phase(Phase.MEDIATING, workers=2)
+    april, may = date(2026, 4, 10), date(2026, 5, 10)
+    scenario.given(a_plan(scenario, (60_000, april), (40_000, may)))
+    assert [key for key in scenario.case.due if key.startswith("D10")] == []
+
+    scenario.given(scenario.conclusion())
+    due = scenario.case.due
+    assert set(due) == {"D10:2026-04-10", "D10:2026-05-10"}
+    assert [it.due_on for it in due.values()] == [date(2026, 4, 11), date(2026, 5, 11)]
+
+    scenario.when(scenario.payment(0, fen=60_000)).then(expect(ObligationPerformed, due_ended=()))
+    scenario.when(scenario.payment(2, fen=60_000)).then(
+        expect(ObligationPerformed, due_ended=("D10:2026-04-10",))
+    )
+    assert set(scenario.case.due) == {"D10:2026-05-10"}
+
+
+def test_instalments_are_counted_for_each_claim():
+    """Each worker has a first and a second one; none of them recurs without end."""
+    scenario = in_phase(Phase.MEDIATING, workers=2)
+    (given,) = scenario.do(
+        a_plan(scenario, (60_000, date(2026, 4, 10)), (40_000, date(2026, 5, 10)))
+    )
+
+    assert [it.instalment_no for it in given.obligations] == [1, 2, 1, 2]
+    assert not any(it.recurring for it in given.obligations)
+
+
+def test_who_answers_beside_the_debtor_is_a_respondent_of_the_case():
+    """连带: a contractor above answers for the wages too; a worker does not."""
+    scenario = in_phase(Phase.MEDIATING, companies=2)
+    once = (100_000, date(2026, 4, 10))
+    other = scenario.case.respondents[1].party_id
+    for stranger in (an_id("x"), scenario.applicant.party_id):
+        scenario.when(a_plan(scenario, once, joint_ids=(stranger,))).then_refused(
+            "not-a-respondent"
+        )
+
+    (given,) = scenario.do(a_plan(scenario, once, joint_ids=(other,)))
+    assert [it.joint_ids for it in given.obligations] == [(other,)]
 
 
 def test_a_payment_names_an_obligation_of_the_case():

@@ -1,11 +1,14 @@
 """Rights notices and sessions: everything is recorded, and what was irregular is said."""
 
+from datetime import date
+
 import pytest
 
 from mediation.case.sessions import RightsNoticeServed, ServeRightsNotice, SessionHeld
-from mediation.case.state import Answer, Irregularity, Phase
+from mediation.case.term import ExtendTerm
+from mediation.case.values import Answer, Irregularity, Phase
 from mediation.privacy import Personal, Unsealed
-from tests.scenario import START, an_id, expect, in_phase, mediators_of, moment
+from tests.scenario import START, an_id, expect, in_phase, mediators_of, moment, on
 
 
 def test_telling_a_party_its_rights_is_remembered():
@@ -56,8 +59,19 @@ def test_a_proper_session_has_no_flaw():
         (Phase.ACCEPTED, Phase.MEDIATING, ("unassigned-host", "no-rights-notice")),
         (Phase.ASSIGNED, Phase.MEDIATING, ("no-rights-notice",)),
         (Phase.MEDIATING, Phase.MEDIATING, ()),
+        (Phase.SIGNING, Phase.SIGNING, ()),
         (Phase.PERFORMING, Phase.PERFORMING, ()),
         (Phase.FAILED, Phase.FAILED, ("out-of-order",)),
+        (
+            Phase.WITHDRAWN,
+            Phase.WITHDRAWN,
+            ("unassigned-host", "no-rights-notice", "out-of-order"),
+        ),
+        (
+            Phase.IN_PROCEEDINGS,
+            Phase.IN_PROCEEDINGS,
+            ("unassigned-host", "no-rights-notice", "out-of-order"),
+        ),
         (
             Phase.NOT_ACCEPTED,
             Phase.NOT_ACCEPTED,
@@ -100,6 +114,46 @@ def test_a_session_with_a_party_that_refused_is_irregular():
     scenario.do(scenario.consent(scenario.respondent, Answer.REFUSED))
 
     scenario.when(scenario.session()).then(expect(SessionHeld, irregularities=("without-consent",)))
+
+
+def test_those_attending_are_told_their_rights_as_the_session_begins():
+    """Said on the same form, it is the same notice; nobody is told twice, and no flaw is left."""
+    scenario = in_phase(Phase.ASSIGNED, workers=2)
+    told, *untold = (party.party_id for party in scenario.case.parties)
+    scenario.do(ServeRightsNotice(party_id=told, means="phone"))
+    *notices, held = scenario.do(scenario.session(rights_told=True))
+
+    assert [type(it) for it in notices] == [RightsNoticeServed] * 2
+    assert [it.party_id for it in notices] == untold
+    assert {(it.means, it.phase) for it in notices} == {("attending", Phase.ASSIGNED)}
+    assert (held.irregularities, held.phase) == ((), Phase.MEDIATING)
+    assert len({it.event_id for it in (*notices, held)}) == 3
+    assert set(scenario.case.rights_served_at) == {told, *untold}
+    assert len(scenario.do(scenario.session(rights_told=True))) == 1
+
+
+def test_only_those_attending_are_told_at_a_session():
+    """Who stayed away has still to be told, and whoever sits in untold the next time is a flaw."""
+    scenario = in_phase(Phase.ASSIGNED)
+    here, away = (party.party_id for party in scenario.case.parties)
+    scenario.do(scenario.session(attending_ids=(here,), rights_told=True))
+    assert set(scenario.case.rights_served_at) == {here}
+
+    scenario.when(scenario.session(attending_ids=(here, away))).then(
+        expect(SessionHeld, irregularities=("no-rights-notice",))
+    )
+
+
+def test_an_extension_lets_the_parties_meet_again():
+    """A joint session within the extended term is in order (scenario 5b)."""
+    scenario = in_phase(Phase.MEDIATING)
+    everybody = tuple(party.party_id for party in scenario.case.parties)
+    scenario.do(ExtendTerm(until_on=date(2026, 3, 27), agreed_ids=everybody))
+    for at, flaws in (
+        ("2026-03-27T23:59+08:00", ()),
+        ("2026-03-28T00:00+08:00", ("after-term",)),
+    ):
+        scenario.when(scenario.session(), at=at).then(expect(SessionHeld, irregularities=flaws))
 
 
 def test_a_host_from_outside_the_team_is_irregular():
@@ -151,3 +205,14 @@ def test_a_session_answers_for_the_mediators_who_held_it():
     )
 
     assert "D06" not in scenario.case.due
+
+
+def test_the_earliest_rights_notice_counts_whichever_was_typed_in_first():
+    """A session between the two is held after everybody was told."""
+    scenario = in_phase(Phase.ASSIGNED)
+    scenario.now = moment("2026-03-10T09:00+08:00")
+    party_id = scenario.applicant.party_id
+    told = ServeRightsNotice(party_id=party_id, means="attending")
+    scenario.given(told).given(on(told, date(2026, 3, 4)))
+
+    assert scenario.case.rights_served_at[party_id] == moment("2026-03-04T12:00+08:00")

@@ -4,7 +4,7 @@ import pytest
 
 from mediation.case.custody import AcceptCustody, CaseEscalated
 from mediation.case.sheets import RecordTransferSheet, TransferSheetRecorded
-from mediation.case.state import Phase
+from mediation.case.values import Phase
 from tests.scenario import an_id, expect, in_phase
 
 

@@ -1,6 +1,6 @@
-"""Who may do what, and who may see what: the table of roles and commands, and the one scope.
+"""Who may do what: the table of roles and commands, and the question to it.
 
-Pure, and built from an actor's live grants alone. Whether a thing is allowed *now*, in this phase,
+Pure, and asked with an actor's live grants alone. Whether a thing is allowed *now*, in this phase,
 is the life-cycle's business; who somebody is belongs to the API.
 """
 
@@ -8,56 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
-from enum import StrEnum
 from typing import Any, Protocol
 from uuid import UUID
 
 import msgspec
 
 from mediation import codes
+from mediation.authority.scope import Scope, Scoped, Visibility
 from mediation.errors import NotFound, NotPermitted
 from mediation.ladder import MoveKind, Risk
 from mediation.network.accounts import Grant, Role
 from mediation.network.state import NetworkState
-
-
-class Scoped(Protocol):
-    """What scope is decided on: both the state of a case and a row of a read model can show it."""
-
-    @property
-    def custody_body_id(self) -> str:
-        """The body that has the case."""
-        ...
-
-    @property
-    def custody_path(self) -> str:
-        """Its path, ending in a slash."""
-        ...
-
-    @property
-    def assigned_ids(self) -> tuple[UUID, ...]:
-        """The accounts of the mediators of the case."""
-        ...
-
-    @property
-    def receiver_body_id(self) -> str | None:
-        """The body a pending move waits for."""
-        ...
-
-    @property
-    def receiver_path(self) -> str | None:
-        """Its path."""
-        ...
-
-    @property
-    def former_paths(self) -> tuple[str, ...]:
-        """The paths of the bodies that had the case before."""
-        ...
-
-    @property
-    def filed_by_id(self) -> UUID | None:
-        """The account that registered the case."""
-        ...
 
 
 class Requested(Protocol):
@@ -82,6 +43,21 @@ class CaseView(Scoped, Protocol):
         """The pending move."""
         ...
 
+    @property
+    def mediator_ids(self) -> tuple[UUID, ...]:
+        """The accounts of the mediators of the case."""
+        ...
+
+    @property
+    def counsel_ids(self) -> frozenset[UUID]:
+        """The accounts of counsel of a party."""
+        ...
+
+    @property
+    def sealing_body_id(self) -> str | None:
+        """The body whose seal the present draft needs."""
+        ...
+
 
 class _Nowhere(msgspec.Struct, frozen=True):
     """The case of a command that has none: nobody has custody of it, nobody is assigned."""
@@ -95,6 +71,9 @@ class _Nowhere(msgspec.Struct, frozen=True):
     filed_by_id: UUID | None = None
     risk: str = ""
     move: Requested | None = None
+    mediator_ids: tuple[UUID, ...] = ()
+    counsel_ids: frozenset[UUID] = frozenset()
+    sealing_body_id: str | None = None
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +87,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     command: Any
     view: CaseView
     network: NetworkState
+    on: date
 
 
 class Condition(msgspec.Struct, frozen=True):
@@ -127,7 +107,7 @@ def _is_in_scope(asked: Asked) -> bool:
 
 
 def _is_assigned(asked: Asked) -> bool:
-    return asked.actor_id in asked.view.assigned_ids
+    return asked.actor_id in asked.view.mediator_ids
 
 
 def _is_for_himself(asked: Asked) -> bool:
@@ -136,7 +116,11 @@ def _is_for_himself(asked: Asked) -> bool:
 
 
 def _is_own_case(asked: Asked) -> bool:
-    return _is_assigned(asked) or (not asked.view.assigned_ids and _is_own_body(asked))
+    return _is_assigned(asked) or (not asked.view.mediator_ids and _is_own_body(asked))
+
+
+def _is_client(asked: Asked) -> bool:
+    return asked.actor_id in asked.view.counsel_ids
 
 
 def _is_own_climb(asked: Asked) -> bool:
@@ -153,6 +137,18 @@ def _is_receiver(asked: Asked) -> bool:
 
 def _is_over_receiver(asked: Asked) -> bool:
     return (asked.view.receiver_path or "").startswith(asked.grant.path)
+
+
+def _is_sealing(asked: Asked) -> bool:
+    sealing = asked.view.sealing_body_id
+    return _is_own_body(asked) if sealing is None else sealing == asked.grant.body_id
+
+
+def _may_do_all(asked: Asked) -> bool:
+    # Where one person is the whole office, the mediator decides what elsewhere a lead does.
+    body = asked.network.bodies.get(asked.grant.body_id)
+    capacity = body.capacity_on(asked.on) if body else None
+    return _registers_here(asked) and capacity is not None and capacity.single_handed
 
 
 def _is_requester(asked: Asked) -> bool:
@@ -201,6 +197,7 @@ OWN_CASE = Condition(
     "cases he is assigned to; of his body while nobody is",
     _is_own_case,
 )
+CLIENT = Condition("本人代理的案件", "cases in which he is counsel", _is_client)
 OWN_CLIMB = Condition(
     "本人案件的提请上级；红色风险的可直报上级",
     "escalation of his own case, and a report up when the risk is red",
@@ -213,6 +210,12 @@ OVER_RECEIVER = Condition(
     _is_over_receiver,
 )
 REQUESTER = Condition("本人提出的移交", "moves he asked for himself", _is_requester)
+SEALING = Condition("应当盖章的单位为本单位", "agreements that his body is to seal", _is_sealing)
+HERE_ALONE = Condition(
+    "在本单位登记，且本单位登记为单人承办",
+    "at his own body, where one person is the whole office",
+    _may_do_all,
+)
 HERE = Condition("在本单位登记", "at his own body", _registers_here)
 HERE_OR_BELOW = Condition("在本单位或所辖单位登记", "at his body or one below", _registers_below)
 BODY_BELOW = Condition("本单位及所辖单位", "his body and those below", _body_is_below)
@@ -240,6 +243,15 @@ _MEDIATED: _Row = {
 _RECEIVED: _Row = {Role.LEAD: RECEIVER, Role.COORDINATOR: OVER_RECEIVER}
 _KEPT: _Row = {Role.COORDINATOR: BODY_BELOW, Role.SYSTEM: ALWAYS}
 
+_FOLLOWED: _Row = {
+    Role.MEDIATOR: OWN_CASE,
+    Role.CLERK: OWN_BODY,
+    Role.LEAD: OWN_BODY,
+    Role.COORDINATOR: IN_SCOPE,
+}
+_PURSUED: _Row = {**_FOLLOWED, Role.COUNSEL: CLIENT}
+_SEALED: _Row = {Role.LEAD: SEALING, Role.COORDINATOR: SEALING}
+
 TABLE: Mapping[str, _Row] = {
     "register-case": {
         Role.MEDIATOR: HERE,
@@ -248,13 +260,29 @@ TABLE: Mapping[str, _Row] = {
         Role.LEAD: HERE,
         Role.COORDINATOR: HERE_OR_BELOW,
     },
+    "register-and-accept": {
+        Role.MEDIATOR: HERE_ALONE,
+        Role.LEAD: HERE,
+        Role.COORDINATOR: HERE_OR_BELOW,
+    },
+    "register-and-settle-small-case": {Role.MEDIATOR: HERE_ALONE, Role.LEAD: HERE},
+    "add-party": _FOLLOWED,
+    "identify-party": _FOLLOWED,
+    "report-urgent": {**_PURSUED, Role.LIAISON: OWN_BODY},
+    "acknowledge-urgent-report": {**_FOLLOWED, Role.LEAD: IN_SCOPE, Role.CLERK: IN_SCOPE},
     "ask-consent": _WRITTEN,
+    "withdraw-consent": _WRITTEN,
+    "withdraw-application": _WRITTEN,
     "record-consent": _WRITTEN,
     "serve-rights-notice": _WRITTEN,
     "serve-remedies-notice": _WRITTEN,
     "record-transfer-sheet": _WRITTEN,
     "accept-case": _DECIDED,
     "refuse-case": _DECIDED,
+    "confirm-collective": _DECIDED,
+    "grant-aid": _DECIDED,
+    "refuse-aid": _DECIDED,
+    "appoint-counsel": _DECIDED,
     "raise-flag": _DECIDED,
     "clear-flag": _DECIDED,
     "assign-mediators": _DECIDED,
@@ -267,16 +295,29 @@ TABLE: Mapping[str, _Row] = {
         Role.LEAD: ASSIGNED,
         Role.COORDINATOR: ASSIGNED,
     },
+    "extend-term": _MEDIATED,
+    "lapse-term": {Role.SYSTEM: ALWAYS},
+    "draft-agreement": _MEDIATED,
+    "sign-agreement": _MEDIATED,
+    "check-legality": _DECIDED,
+    "seal-agreement": _SEALED,
+    "sign-and-seal": _SEALED,
+    "record-oral-agreement": _MEDIATED,
+    "relay-demand": _MEDIATED,
+    "record-demand-answer": _MEDIATED,
+    "feed-back-demand": _MEDIATED,
+    "record-contract-change": _MEDIATED,
+    "cure-irregularity": {Role.MEDIATOR: OWN_CASE, **_DECIDED},
     "give-undertaking": _MEDIATED,
     "record-settlement": _MEDIATED,
     "conclude-mediation": _MEDIATED,
     "fail-mediation": _MEDIATED,
-    "record-performance": {
-        Role.MEDIATOR: OWN_CASE,
-        Role.CLERK: OWN_BODY,
-        Role.LEAD: OWN_BODY,
-        Role.COORDINATOR: IN_SCOPE,
-    },
+    "record-performance": _PURSUED,
+    "perform-and-close": _DECIDED,
+    "take-remedy-route": _PURSUED,
+    "open-proceeding": _PURSUED,
+    "update-proceeding": _PURSUED,
+    "set-obligations": _PURSUED,
     "request-custody-move": {
         Role.MEDIATOR: OWN_CLIMB,
         Role.LEAD: OWN_BODY,
@@ -302,6 +343,7 @@ TABLE: Mapping[str, _Row] = {
 
 # The grant used is the first that suffices, so the record shows the least power that was needed.
 _ORDER = (
+    Role.COUNSEL,
     Role.MEDIATOR,
     Role.CLERK,
     Role.LIAISON,
@@ -310,185 +352,8 @@ _ORDER = (
     Role.SYSTEM,
 )
 
-_SEEING = frozenset(
-    {
-        Role.CLERK,
-        Role.MEDIATOR,
-        Role.LEAD,
-        Role.COORDINATOR,
-        Role.SUPERVISOR,
-        Role.AUDITOR,
-        Role.SYSTEM,
-    }
-)
-_RECEIVING = frozenset({Role.CLERK, Role.MEDIATOR, Role.LEAD, Role.COORDINATOR})
-_ASSIGNABLE = frozenset({Role.MEDIATOR, Role.LEAD, Role.COORDINATOR})
-
 SYSTEM_GRANT = Grant(role=Role.SYSTEM, body_id="", path="/", from_on=date.min)
 """The grant of the process itself, for first set-up and timers; nobody is ever given it."""
-
-
-class Visibility(StrEnum):
-    """How much of a case somebody sees.
-
-    `receiver` is the masked summary and the letter of a pending move; `former` what was recorded
-    up to the hand-over, and since then level, phase and result alone.
-    """
-
-    FULL = "full"
-    RECEIVER = "receiver"
-    FORMER = "former"
-    NONE = "none"
-
-
-class ClearReading(StrEnum):
-    """Whether somebody may read personal data of a case in clear."""
-
-    YES = "yes"
-    WITH_REASON = "with-reason"
-    NO = "no"
-
-
-class ScopeRow(Protocol):
-    """The five columns of a row that scope is decided on; `columns_of` fills them."""
-
-    @property
-    def custody_path(self) -> str:
-        """Text: the path of the body in custody."""
-        ...
-
-    @property
-    def assigned(self) -> str:
-        """Text: the ids of the assigned, each between bars: `|id|id|`; empty if there are none."""
-        ...
-
-    @property
-    def receiver_path(self) -> str | None:
-        """Text or null: the path of the body a pending move waits for."""
-        ...
-
-    @property
-    def former(self) -> str:
-        """Text: the paths of former bodies, each between bars: `|path|path|`; empty if none."""
-        ...
-
-    @property
-    def filed_by_id(self) -> str:
-        """Text: the id of the account that registered the case; empty if unknown."""
-        ...
-
-
-class ScopeColumns(msgspec.Struct, frozen=True, kw_only=True):
-    """The values of the five scope columns of one case."""
-
-    custody_path: str
-    assigned: str
-    receiver_path: str | None
-    former: str
-    filed_by_id: str
-
-
-def columns_of(view: Scoped) -> ScopeColumns:
-    """Give the scope columns under which a read model stores this case."""
-    return ScopeColumns(
-        custody_path=view.custody_path,
-        assigned=_barred(str(account_id) for account_id in view.assigned_ids),
-        receiver_path=view.receiver_path,
-        former=_barred(view.former_paths),
-        filed_by_id="" if view.filed_by_id is None else str(view.filed_by_id),
-    )
-
-
-def _barred(values: Iterable[str]) -> str:
-    joined = "|".join(values)
-    return f"|{joined}|" if joined else ""
-
-
-class Where(msgspec.Struct, frozen=True, kw_only=True):
-    """The scope of an actor as plain data, from which a read model builds its condition.
-
-    A row is visible if one of these holds (an empty tuple and None never do):
-
-    * `custody_path` begins with one of `custody_prefixes`
-    * `receiver_path` begins with one of `receiver_prefixes`
-    * `former` contains `|p|` for one `p` of `former_paths`
-    * `assigned` contains `|a|` for `a` = `assigned_id`
-    * `filed_by_id` equals `filed_by_id`
-
-    Paths hold only `a-z 0-9 - /` and ids only hex and hyphens, so neither wildcards of LIKE nor
-    bars occur in them. "Begins with p" is also the range `>= p` and `< p[:-1] + "0"` in byte
-    order, because "0" follows "/".
-    """
-
-    custody_prefixes: tuple[str, ...]
-    receiver_prefixes: tuple[str, ...]
-    former_paths: tuple[str, ...]
-    assigned_id: str | None
-    filed_by_id: str | None
-
-    def matches(self, row: ScopeRow) -> bool:
-        """Say whether the row is visible: what every SQL built from this has to equal."""
-        receiver_path = row.receiver_path or ""
-        return (
-            row.custody_path.startswith(self.custody_prefixes)
-            or receiver_path.startswith(self.receiver_prefixes)
-            or any(f"|{path}|" in row.former for path in self.former_paths)
-            or (self.assigned_id is not None and f"|{self.assigned_id}|" in row.assigned)
-            or (self.filed_by_id is not None and row.filed_by_id == self.filed_by_id)
-        )
-
-
-class Scope:
-    """What one actor sees on one day: one predicate, asked of a case or given as `Where`.
-
-    Args:
-        grants: all grants of the actor; those not in force on `on` are left aside.
-        actor_id: the account of the actor.
-        on: the Shanghai date of the request.
-    """
-
-    def __init__(self, grants: Iterable[Grant], *, actor_id: UUID, on: date) -> None:
-        live = tuple(grant for grant in grants if grant.holds(on))
-        self._actor_id = actor_id
-        self._seeing = _paths(live, _SEEING)
-        self._receiving = _paths(live, _RECEIVING)
-        self._filing = _paths(live, frozenset({Role.LIAISON}))
-        self._assignable = any(grant.role in _ASSIGNABLE for grant in live)
-
-    def sees(self, view: Scoped) -> Visibility:
-        """Say how much of a case the actor sees.
-
-        Who is assigned sees it whole, as does everybody at or above the body in custody. A liaison
-        officer sees what he filed, but like any body nothing after the hand-over: he sees it whole
-        only while it is at or below his body.
-        """
-        filed = bool(self._filing) and view.filed_by_id == self._actor_id
-        if (
-            view.custody_path.startswith(self._seeing)
-            or (self._assignable and self._actor_id in view.assigned_ids)
-            or (filed and view.custody_path.startswith(self._filing))
-        ):
-            return Visibility.FULL
-        if view.receiver_path is not None and view.receiver_path.startswith(self._receiving):
-            return Visibility.RECEIVER
-        if filed or any(path in view.former_paths for path in self._seeing):
-            return Visibility.FORMER
-        return Visibility.NONE
-
-    def where(self) -> Where:
-        """Give the same scope as plain data: `matches` is true where `sees` is not `none`."""
-        actor_id = str(self._actor_id)
-        return Where(
-            custody_prefixes=self._seeing,
-            receiver_prefixes=self._receiving,
-            former_paths=self._seeing,
-            assigned_id=actor_id if self._assignable else None,
-            filed_by_id=actor_id if self._filing else None,
-        )
-
-
-def _paths(grants: Iterable[Grant], roles: frozenset[Role]) -> tuple[str, ...]:
-    return tuple(sorted({grant.path for grant in grants if grant.role in roles}))
 
 
 def allow(  # noqa: PLR0913 -- who, what, to which, when: each is a part of the question
@@ -532,7 +397,9 @@ def allow(  # noqa: PLR0913 -- who, what, to which, when: each is a part of the 
         ),
     )
     for grant in candidates:
-        asked = Asked(grant=grant, actor_id=actor_id, command=command, view=place, network=network)
+        asked = Asked(
+            grant=grant, actor_id=actor_id, command=command, view=place, network=network, on=on
+        )
         if row[grant.role].holds(asked):
             return grant
     raise NotPermitted(
@@ -549,30 +416,6 @@ def may(command_name: str) -> tuple[Role, ...]:
     """Give the roles that may do this under their conditions in `TABLE`, least powerful first."""
     row = TABLE[command_name]
     return tuple(role for role in _ORDER if role in row)
-
-
-def may_read_clear(
-    grants: Iterable[Grant], view: Scoped, *, actor_id: UUID, on: date
-) -> ClearReading:
-    """Say whether the actor may read the personal data of a case in clear (L-PIPL 6).
-
-    The assigned, and the lead and the clerk of the body in custody, may; a coordinator above it
-    may with a reason, which is recorded; nobody else.
-    """
-    live = [grant for grant in grants if grant.holds(on)]
-    if actor_id in view.assigned_ids and any(grant.role in _ASSIGNABLE for grant in live):
-        return ClearReading.YES
-    if any(
-        grant.role in (Role.LEAD, Role.CLERK) and grant.body_id == view.custody_body_id
-        for grant in live
-    ):
-        return ClearReading.YES
-    if any(
-        grant.role == Role.COORDINATOR and view.custody_path.startswith(grant.path)
-        for grant in live
-    ):
-        return ClearReading.WITH_REASON
-    return ClearReading.NO
 
 
 def check_table(command_names: Iterable[str]) -> None:

@@ -1,0 +1,148 @@
+"""Open dates and notices over HTTP, in the scope of whoever asks; nothing is computed here."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import answers
+from api.routes.asking import asking, caught_up, told
+from api.routes.cases import due_shown, require_known
+from api.security import marked
+from mediation.calendar import DueDate, day_of
+from mediation.codes import label
+from projections.base import reading
+
+router = APIRouter()
+
+
+class DeadlineFilter(BaseModel):
+    """Which dates are listed: `until` is the latest last safe day, `kind` past or not yet."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    code: Annotated[str, Field(pattern="^D[0-9]{2}$")] | None = None
+    level: str | None = None
+    body_id: str | None = None
+    until: date | None = None
+    kind: Literal["open", "past"] | None = None
+    limit: Annotated[int, Field(ge=1, le=100)] = 50
+    cursor: str | None = None
+
+
+class NoticeFilter(BaseModel):
+    """Which part of the notices is listed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: Annotated[int, Field(ge=1, le=100)] = 50
+    cursor: str | None = None
+
+
+_REASONS = DueDate.__struct_fields__
+
+
+@router.get("/deadlines")
+@marked("deadlines.list", audited=False, answer=answers.DeadlinePage)
+def list_deadlines(request: Request, asked_for: Annotated[DeadlineFilter, Query()]) -> Response:
+    """List the open dates in scope, the earliest first, each with how it came about."""
+    asked = asking(request)
+    engine = asked.engine
+    require_known(engine.mediation, asked_for.level, asked_for.body_id)
+    caught_up(asked, engine.followers[engine.deadlines.name])
+    today = day_of(engine.clock())
+    # What is past is more tomorrow: a cursor does not lead from one day into the other.
+    bound = {
+        "route": "GET /deadlines",
+        "actor": asked.actor_id,
+        "today": today,
+        **asked_for.model_dump(exclude={"limit", "cursor"}),
+    }
+    after = None
+    if asked_for.cursor is not None:
+        day, case_id, key = engine.cursors.read(asked_for.cursor, bound)
+        after = (date.fromisoformat(day), UUID(case_id), key)
+    with reading(engine.read_engine) as connection:
+        page = engine.deadlines.page(
+            connection,
+            engine.mediation.scope_of(asked.actor_id),
+            today=today,
+            code=asked_for.code,
+            level=asked_for.level,
+            body_id=asked_for.body_id,
+            until=asked_for.until,
+            kind=asked_for.kind,
+            # Whose proceeding it is does not stand in the row: that side sees none of them here.
+            without=("D16",) if engine.mediation.is_inside_employer(asked.actor_id) else (),
+            limit=asked_for.limit,
+            after=after,
+        )
+    following = page.next_key
+    return told(
+        answers.DeadlinePage(
+            items=tuple(
+                answers.DeadlineShown(
+                    case_id=item["case_id"],
+                    case_number=item["case_number"],
+                    matter_kind=item["matter_kind"],
+                    risk=item["risk"],
+                    level=item["level"],
+                    body_id=item["body_id"],
+                    due=due_shown(DueDate(**{name: item[name] for name in _REASONS})),
+                )
+                for item in page.items
+            ),
+            next=engine.cursors.issue([str(it) for it in following], bound) if following else None,
+            as_of_position=page.as_of_position,
+            parked=page.parked,
+        ),
+        position=page.as_of_position,
+    )
+
+
+@router.get("/notices")
+@marked("notices.list", audited=False, answer=answers.NoticePage)
+def list_notices(request: Request, asked_for: Annotated[NoticeFilter, Query()]) -> Response:
+    """List the notices to the bodies of the asking account, the latest first."""
+    asked = asking(request)
+    engine = asked.engine
+    caught_up(asked, engine.followers[engine.notices.name])
+    bound = {"route": "GET /notices", "actor": asked.actor_id}
+    after = None
+    if asked_for.cursor is not None:
+        position, body_id, case_id = engine.cursors.read(asked_for.cursor, bound)
+        after = (position, body_id, UUID(case_id))
+    with reading(engine.read_engine) as connection:
+        page = engine.notices.page(
+            connection,
+            engine.mediation.scope_of(asked.actor_id),
+            limit=asked_for.limit,
+            after=after,
+        )
+    following = None
+    if page.next_key is not None:
+        place, *rest = page.next_key
+        following = engine.cursors.issue([place, *map(str, rest)], bound)
+    return told(
+        answers.NoticePage(
+            items=tuple(
+                answers.NoticeShown(
+                    **msgspec.structs.asdict(notice),
+                    risk_label=label("risks", notice.risk),
+                    ground_label=label("grounds", notice.ground),
+                )
+                for notice in page.items
+            ),
+            next=following,
+            as_of_position=page.as_of_position,
+            parked=page.parked,
+        ),
+        position=page.as_of_position,
+    )
