@@ -180,8 +180,13 @@ def test_a_second_ctrl_c_does_not_wait():
         time.sleep(5)
         yield from some(1)
 
-    with pytest.raises(KeyboardInterrupt):
-        watched(rows(), 1, io.StringIO())
+    # A process that was started in the background is born deaf to the signal.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            watched(rows(), 1, io.StringIO())
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_store_that_does_not_answer_ends_the_run_with_what_to_do():
