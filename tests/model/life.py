@@ -7,8 +7,10 @@ the live state.
 from __future__ import annotations
 
 from collections import Counter
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from functools import cache
+from random import Random
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -18,9 +20,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from mediation.calendar import day_of
 from mediation.case import available
+from mediation.case.assignment import DeclineAssignment
 from mediation.case.composites import RegisterAndAccept, RegisterAndSettleSmallCase, SmallWorker
 from mediation.case.intake import PartyEntry
-from mediation.case.state import CaseFacts, CaseState
+from mediation.case.state import CaseEvent, CaseFacts, CaseState
 from mediation.case.values import Matter, Phase
 from mediation.errors import Refused
 from mediation.kernel import Actor, Command, Decision, decode, encode, evolve, fold, kebab
@@ -67,9 +70,10 @@ WAYS = (
 )
 """How a life goes on: each kind of step as often as it stands here."""
 
-HALF = 2**24 - 1
-NUMBERS = st.builds(lambda high, low: high << 24 | low, st.integers(0, HALF), st.integers(0, HALF))
-"""Chance spreads evenly only over small ranges, so a number is made of two halves."""
+MOST = 2**24
+NUMBERS = st.integers(0, MOST - 1)
+"""Over a larger range chance does not spread evenly."""
+
 FREE_DAYS, LEAD_DAYS = 7, 30
 
 
@@ -112,6 +116,23 @@ def begun(matter: Matter, phase: Phase, body_id: str, rise: str, *more: tuple[st
         getattr(office, name)()
     assert office.case.phase is phase
     return office
+
+
+def recorded(events: Sequence[CaseEvent], at: datetime, *, after: int = 0) -> list[Recorded]:
+    """Give what one command left behind as it would be read from a log that holds this case."""
+    end = after + len(events)
+    return [
+        Recorded(
+            originator_id=CASE_ID,
+            originator_version=version,
+            topic=event.topic,
+            state=encode(event),
+            id=version,
+            recorded_at=at,
+            command_end=end,
+        )
+        for version, event in enumerate(events, start=after + 1)
+    ]
 
 
 class Tally(msgspec.Struct):
@@ -180,6 +201,9 @@ class Life(RuleBasedStateMachine):
             more = ("workers", workers), ("entry", entry)
             self.office = begun(self.matter, phase, body_id, rise, *more).again()
             self.follow()
+        if len(self.case.mediator_ids) > 1 and dice.of((False, True)):
+            other = self.case.mediator_ids[-1]
+            self.attempt(DeclineAssignment(mediator_id=other, reason_code="conflict"))
 
     def compose(self, how: str, body_id: str, dice: Dice) -> None:
         """Register and go on at once, perhaps; where that is refused nothing is there."""
@@ -245,26 +269,14 @@ class Life(RuleBasedStateMachine):
 
     def follow(self) -> None:
         """Walk on through what is new, read it back, and hold the live state to all of it."""
-        batch = []
-        end = len(self.office.events)
-        for event in self.office.events[self.live.version :]:
+        fresh = self.office.events[self.live.version :]
+        batch = recorded(fresh, self.office.now, after=self.live.version)
+        for event, stored in zip(fresh, batch, strict=True):
             self.walk.through((event,))
-            stored = encode(event)
             self.live = evolve(self.live, event)
-            self.replayed = evolve(self.replayed, decode(event.topic, stored))
+            self.replayed = evolve(self.replayed, decode(event.topic, stored.state))
             assert self.replayed == self.live, "replay gives another state"
             require_agreement(self.walk, self.live)
-            batch.append(
-                Recorded(
-                    originator_id=CASE_ID,
-                    originator_version=self.live.version,
-                    topic=event.topic,
-                    state=stored,
-                    id=self.live.version,
-                    recorded_at=self.office.now,
-                    command_end=end,
-                )
-            )
             self.tally.topics[event.topic] += 1
         assert self.live == self.case
         for _end, touched in commands(batch, lambda _ids: self.standings):
@@ -389,3 +401,13 @@ USUAL: dict[Matter, dict[Phase, tuple[tuple[str, ...], ...]]] = {
 def life_of(matter: Matter) -> type[Life]:
     """Make the lives of one kind of matter, with a tally of their own."""
     return type(f"{matter.title()}Life", (Life,), {"matter": matter, "tally": Tally()})
+
+
+def live_by_seed(life_type: type[Life], seed: int, steps: int) -> None:
+    """Live one life by a seed alone, the same each time; this chance spreads evenly."""
+    chance = Random(seed)
+    life = life_type()
+    life.begin(chance.randrange(MOST))
+    for _ in range(steps):
+        life.go(chance.choice(WAYS), chance.randrange(MOST))
+    life.teardown()

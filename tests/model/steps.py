@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from random import Random
 from typing import Any, TypeVar
 
 import msgspec
@@ -48,8 +49,6 @@ from tests.examples import COMMANDS
 from tests.scenario import NETWORK, STANDARD, Scenario, an_id, lapse_of, lead_of, mediators_of
 
 T = TypeVar("T")
-MOST = 2**48
-"""Numbers stay below; multiplying by what is odd only shuffles them."""
 BODIES = sorted(NETWORK.bodies)
 KINDS = (*MoveKind, MoveKind.SEND_BACK, MoveKind.REPORT_UP, MoveKind.SEND_BACK)
 """The kinds of moves, those more often that are seldom possible."""
@@ -61,16 +60,15 @@ MEANS: tuple[MeansCode, ...] = ("written", "in-person", "attending", "phone")
 class Dice:
     """One number that answers one question after the other; zero answers plainly.
 
-    Chance likes to repeat itself, so the same number means something else at another turn.
+    Whoever draws the numbers likes to repeat them, so each means something else at another turn.
     """
 
     def __init__(self, number: int, turn: int = 0) -> None:
-        self.rest = number * (2 * turn + 1) % MOST
+        self._random = Random(number << 16 | turn) if number else None
 
     def of(self, options: Sequence[T]) -> T:
         """Choose one."""
-        self.rest, at = divmod(self.rest, len(options))
-        return options[at]
+        return self._random.choice(options) if self._random else options[0]
 
     def often(self) -> bool:
         """Say yes three times out of four."""
@@ -105,9 +103,10 @@ def entries(s: Scenario, dice: Dice) -> tuple[ObligationEntry, ...]:
 
 
 def consent(s: Scenario, dice: Dice) -> Command:
-    """Record an answer, mostly yes, of somebody who has not answered yet if there is one."""
-    unasked = [it for it in s.case.parties if it.party_id not in s.case.consents]
-    party = dice.of(unasked) if unasked and dice.often() else any_party(s, dice)
+    """Record an answer, mostly yes, of somebody who withdrew or has not answered yet, if any."""
+    waiting = [it for it in s.case.parties if it.party_id not in s.case.consents]
+    waiting += [it for it in s.case.parties if it.party_id in s.case.withdrawn_ids]
+    party = dice.of(waiting) if waiting and dice.often() else any_party(s, dice)
     answer = Answer.AGREED if dice.often() else dice.of(tuple(Answer))
     return RecordConsent(party_id=party.party_id, answer=answer, means=dice.of(MEANS))
 
@@ -500,11 +499,9 @@ def actor(name: str, s: Scenario, dice: Dice) -> Actor | None:
     """Choose who acts: mostly the lead, at times a mediator, also one who had better not."""
     if name == "lapse-term":
         return SYSTEM
-    if name == "check-legality" and dice.often():
-        return lead_of("hq")
     others = sorted((*s.case.conflicted_ids, *s.case.counsel_ids, *s.case.mediator_ids[:1]))
     if not others or dice.often():
-        return None
+        return lead_of("hq") if name == "check-legality" else None
     return Actor(actor_id=dice.of(others), role="mediator", body_id=s.case.custody_body_id)
 
 

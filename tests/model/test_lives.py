@@ -10,11 +10,12 @@ from mediation.case.performance import ObligationPerformed
 from mediation.case.values import Matter
 from mediation.kernel import commands, events
 from tests.examples import COMMANDS
-from tests.model.life import Tally, life_of
+from tests.model.life import Tally, life_of, live_by_seed
 from tests.model.steps import VARIED, names_of
 from tests.scenario import STANDARD
 
 STEPS = 30
+MOST_SEEDS = 300
 LIVES = {Matter.DISPUTE: 700, Matter.DEMAND: 350, Matter.AID: 350}
 ELSEWHERE = {
     Matter.DISPUTE: {
@@ -97,15 +98,15 @@ def unreached(tally: Tally, matter: Matter) -> set[str]:
 def test_whatever_the_office_tries_what_must_hold_holds(matter):
     """Invariants, replay and read model agree with the live state at every version."""
     life = life_of(matter)
-    tries = 0
-    while tries == 0 or (tries < 3 and unreached(life.tally, matter)):
-        tries += 1
-        run_state_machine_as_test(
-            life,
-            settings=settings(
-                max_examples=LIVES[matter], stateful_step_count=STEPS + 1, deadline=None
-            ),
-        )
+    # What has to be reached does not hang on how the numbers are drawn.
+    for seed in range(MOST_SEEDS):
+        if not unreached(life.tally, matter):
+            break
+        live_by_seed(life, seed, STEPS)
+    run_state_machine_as_test(
+        life,
+        settings=settings(max_examples=LIVES[matter], stateful_step_count=STEPS + 1, deadline=None),
+    )
     tally = life.tally
     print(f"\n{matter}: {tally}")  # noqa: T201 - the figures that are quoted
 

@@ -20,7 +20,7 @@ from mediation.case.state import CaseState
 from mediation.case.values import Answer, ClaimResult, Instrument, Phase
 from mediation.kernel import Actor
 from mediation.privacy import Personal
-from tests.scenario import Scenario, an_id, expect, in_phase, lead_of, results
+from tests.scenario import STANDARD, Scenario, an_id, expect, in_phase, lead_of, results
 
 MARKS = ("no_insurance_waiver", "no_third_party_harm", "is_voluntary", "is_clear")
 
@@ -433,6 +433,15 @@ def test_where_much_is_at_stake_a_second_person_checks(workers, fen, needs):
     else:
         assert scenario.would(check, by=lead_of("hengjie"))
     scenario.when(check, by=somebody).then(AgreementLegalityChecked)
+
+
+def test_what_is_much_is_said_by_the_ladder_of_the_case():
+    """Another file, other bounds: a deployment may ask for two people from the first fen."""
+    bounds = msgspec.structs.replace(STANDARD.legality, second_person_fen=0)
+    rungs = msgspec.structs.replace(STANDARD, legality=bounds)
+    scenario = Scenario(rungs=rungs).registered().agreed().accepted().mediating().drafted()
+
+    scenario.when(scenario.check()).then_refused("second-person")
 
 
 def barred(scenario: Scenario, *, lead: bool) -> Actor:
