@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import hmac
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from api.errors import BadRequest
+
+K = TypeVar("K", bound=tuple[Any, ...])
 
 _MAC_BYTES = 16
 _LONGEST = 1024
@@ -21,18 +23,18 @@ class Cursors:
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
 
-    def issue(self, keys: list[Any], asked: Mapping[str, Any]) -> str:
+    def issue(self, keys: tuple[Any, ...], asked: Mapping[str, Any]) -> str:
         """Give a cursor behind the row with these sort keys, good only for what was asked.
 
         Args:
-            keys: strings and integers.
+            keys: strings, integers, days and ids.
             asked: route, actor and filters; not the limit.
         """
         payload = msgspec.json.encode(keys)
         return base64.urlsafe_b64encode(self._mac(payload, asked) + payload).decode().rstrip("=")
 
-    def read(self, cursor: str, asked: Mapping[str, Any]) -> list[Any]:
-        """Give the sort keys of a cursor.
+    def read(self, cursor: str, asked: Mapping[str, Any], form: type[K]) -> K:
+        """Give the sort keys of a cursor, in the form they were issued in.
 
         Raises:
             BadRequest: it was altered, or issued for another question, actor or store.
@@ -46,7 +48,7 @@ class Cursors:
                 code="cursor-invalid",
             )
         # What bears our signature is what we wrote.
-        keys: list[Any] = msgspec.json.decode(payload, type=list)
+        keys: K = msgspec.json.decode(payload, type=form)
         return keys
 
     def _mac(self, payload: bytes, asked: Mapping[str, Any]) -> bytes:

@@ -126,9 +126,7 @@ class Reading:
             raise NotFound
         then: CaseState = self.log.fold(case_id, "case", version=version)[1]
         # With the case back, what others made of it meanwhile is still no business of the employer.
-        if self.is_employer_side(actor_id, then) and not self._is_inside(
-            then.custody_body_id, then
-        ):
+        if self.is_employer_side(actor_id) and not self._is_inside(then.custody_body_id):
             raise NotPermitted(
                 zh="该版本形成时案件由其他单位承办，不能查看。",
                 en="At that version another body had the case; it is not shown here.",
@@ -153,29 +151,17 @@ class Reading:
             # A liaison may be shown the status of a case that his body never had.
             until = max((f.until_version for f in state.former if f.path in paths), default=0)
             events = events[:until]
-        if self.is_employer_side(actor_id, state):
+        if self.is_employer_side(actor_id):
             return self._of_employer_side(events, state)
         return events
 
-    def is_employer_side(self, actor_id: UUID, case: CaseState) -> bool:
+    def is_employer_side(self, actor_id: UUID) -> bool:
         """Say whether all that somebody may do, he may for bodies inside an employer (ADR 0020).
 
         Such a body never sees what others recorded, nor who brought the matter up.
         """
         grants = self.grants_of(actor_id)
-        return bool(grants) and all(self._is_inside(grant.body_id, case) for grant in grants)
-
-    def is_inside_employer(self, actor_id: UUID) -> bool:
-        """Say the same of lists, where no single case is asked about: by every ladder there is."""
-        bodies = self.network().bodies
-        inside = {
-            level.code
-            for ladder in self.ladders.values()
-            for level in ladder.levels
-            if level.inside_employer
-        }
-        held = [bodies[it.body_id].level for it in self.grants_of(actor_id) if it.body_id in bodies]
-        return bool(held) and inside.issuperset(held)
+        return bool(grants) and all(self._is_inside(grant.body_id) for grant in grants)
 
     def as_seen_by(self, actor_id: UUID, case: CaseState) -> CaseState:
         """Give a case without what others recorded, to somebody of the employer's side (ADR 0020).
@@ -183,7 +169,7 @@ class Reading:
         Parties and claim lines stay, so that the case can be worked on; reports and counsel go, and
         with every flaw and proceeding that others recorded its due dates.
         """
-        if case.case_id is None or not self.is_employer_side(actor_id, case):
+        if case.case_id is None or not self.is_employer_side(actor_id):
             return case
         stored = self.log.events_of(case.case_id, lte=case.version)
         kept = [kernel.decode(it.topic, it.state) for it in self._of_employer_side(stored, case)]
@@ -212,18 +198,20 @@ class Reading:
             due={key: due for key, due in case.due.items() if due.subject not in hidden},
         )
 
-    def _is_inside(self, body_id: str | None, case: CaseState) -> bool:
-        """Say whether a body is inside an employer, by the ladder of the case."""
+    def _is_inside(self, body_id: str | None) -> bool:
+        """Say whether a body is inside an employer, by any ladder that has its level."""
         body = self.network().bodies.get(body_id or "")
-        ladder = self.ladders.get(case.ladder_ref)
-        if body is None or ladder is None or not ladder.has_level(body.level):
-            return False
-        return ladder.level(body.level).inside_employer
+        return body is not None and any(
+            level.inside_employer
+            for ladder in self.ladders.values()
+            for level in ladder.levels
+            if level.code == body.level
+        )
 
     def _of_employer_side(self, events: list[Recorded], case: CaseState) -> list[Recorded]:
         """Keep what bodies of that side recorded, and how custody moved: no later note or list."""
         own = {former.body_id for former in case.former} | {case.custody_body_id}
-        theirs = {body_id for body_id in own if self._is_inside(body_id, case)}
+        theirs = {body_id for body_id in own if self._is_inside(body_id)}
 
         def recorded_by(it: Recorded, body_id: str | None) -> str:
             # What a timer recorded belongs to the body that had the case then.
@@ -304,7 +292,7 @@ class Reading:
         stored = self.log.events_of(case_id, lte=state.version)
         opened = self._sealer.open_events(stored, erased=lambda _subject: False)
         disclosed = state.disclosed_ids.issuperset(party.party_id for party in state.parties)
-        if disclosed and not self.is_employer_side(actor_id, state):
+        if disclosed and not self.is_employer_side(actor_id):
             return state, dict(opened)
         # What moved without a sheet stays closed to the new body: parties who did not agree to
         # disclosure, and what other bodies wrote about them (L-PIPL 23). A body inside an employer

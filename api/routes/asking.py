@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Generic, NamedTuple
 from uuid import UUID
 
 import msgspec
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api.bootstrap import Engine
+from api.cursors import K
 from api.security import authenticate
 from mediation.errors import PositionUnknown
 from projections.runner import Follower
@@ -57,6 +59,44 @@ def caught_up(asked: Asking, follower: Follower) -> None:
     """
     if asked.min_position:
         follower.wait_for(asked.min_position, WAIT_SECONDS)
+
+
+class PageFilter(BaseModel):
+    """Which part of a list is shown: how many rows at most, and from where on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: Annotated[int, Field(ge=1, le=100)] = 50
+    cursor: str | None = None
+
+
+class Paging(Generic[K]):
+    """Where a list goes on: `after` is the key that the cursor asked with stands for.
+
+    Args:
+        asked: who asks; a cursor is good for nobody else.
+        route: of the list.
+        question: its filters, to which a cursor is bound, and the cursor.
+        form: the types of the sort keys.
+        bound: what else makes it another list, by name.
+
+    Raises:
+        BadRequest: the cursor is not one of this list.
+    """
+
+    def __init__(
+        self, asked: Asking, route: str, question: PageFilter, form: type[K], **bound: Any
+    ) -> None:
+        self._cursors = asked.engine.cursors
+        filters = question.model_dump(exclude={"limit", "cursor"})
+        self._bound = {"route": route, "actor": asked.actor_id, **filters, **bound}
+        self.after: K | None = None
+        if question.cursor is not None:
+            self.after = self._cursors.read(question.cursor, self._bound, form)
+
+    def next(self, key: K | None) -> str | None:
+        """Give the cursor behind the row with this key; without a key this page is the last."""
+        return None if key is None else self._cursors.issue(key, self._bound)
 
 
 def told(answer: Any, *, position: int, version: int | None = None) -> Response:

@@ -6,12 +6,11 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api import answers
-from api.routes.asking import Asking, asking, told
+from api.routes.asking import Asking, PageFilter, Paging, asking, told
 from api.security import marked
 from mediation.errors import NotPermitted
 from mediation.network.accounts import Role
@@ -22,14 +21,10 @@ ROUTE = "GET /access-records"
 _READERS = frozenset({Role.AUDITOR, Role.COORDINATOR})
 
 
-class RecordFilter(BaseModel):
+class RecordFilter(PageFilter):
     """Which access records are listed."""
 
-    model_config = ConfigDict(extra="forbid")
-
     case_id: UUID | None = None
-    limit: Annotated[int, Field(ge=1, le=100)] = 50
-    cursor: str | None = None
 
 
 @router.get("/access-records")
@@ -39,16 +34,15 @@ def list_access_records(request: Request, asked_for: Annotated[RecordFilter, Que
     asked = asking(request)
     _require_reader(asked, asked_for.case_id)
     engine = asked.engine
-    bound = {"route": ROUTE, "actor": asked.actor_id, "case_id": asked_for.case_id}
-    before = None
-    if asked_for.cursor is not None:
-        (before,) = engine.cursors.read(asked_for.cursor, bound)
+    paging = Paging(asked, ROUTE, asked_for, tuple[int])
     records = engine.access.list_records(
-        limit=asked_for.limit + 1, case_id=asked_for.case_id, before=before
+        limit=asked_for.limit + 1,
+        case_id=asked_for.case_id,
+        before=paging.after[0] if paging.after else None,
     )
     page = records[: asked_for.limit]
     has_more = len(records) > asked_for.limit
-    following = engine.cursors.issue([page[-1].record_id], bound) if has_more else None
+    following = paging.next((page[-1].record_id,) if has_more else None)
     return told(answers.AccessPage(items=page, next=following), position=asked.head)
 
 

@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from api import answers
 from api.answers import MASK, CaseHandedOver, CaseShown, CaseToReceive, DueShown
-from api.routes.asking import Asking, asking, caught_up, told
+from api.routes.asking import Asking, PageFilter, Paging, asking, caught_up, told
 from api.security import marked
 from mediation import authority, kernel
 from mediation.application import Mediation
@@ -38,16 +38,12 @@ ONE = "/cases/{case_id}"
 Opened = Mapping[Sealed, str | None]
 
 
-class CaseFilter(BaseModel):
+class CaseFilter(PageFilter):
     """Which cases are listed."""
-
-    model_config = ConfigDict(extra="forbid")
 
     phase: Phase | None = None
     level: str | None = None
     body_id: str | None = None
-    limit: Annotated[int, Field(ge=1, le=100)] = 50
-    cursor: str | None = None
 
 
 class CaseQuestion(BaseModel):
@@ -76,15 +72,7 @@ def list_cases(request: Request, asked_for: Annotated[CaseFilter, Query()]) -> R
     engine = asked.engine
     require_known(engine.mediation, asked_for.level, asked_for.body_id)
     caught_up(asked, engine.followers[engine.case_file.name])
-    bound = {
-        "route": "GET /cases",
-        "actor": asked.actor_id,
-        **asked_for.model_dump(exclude={"limit", "cursor"}),
-    }
-    after = None
-    if asked_for.cursor is not None:
-        day, case_id = engine.cursors.read(asked_for.cursor, bound)
-        after = (date.fromisoformat(day), UUID(case_id))
+    paging = Paging(asked, "GET /cases", asked_for, tuple[date, UUID])
     with reading(engine.read_engine) as connection:
         page = engine.case_file.page(
             connection,
@@ -93,13 +81,12 @@ def list_cases(request: Request, asked_for: Annotated[CaseFilter, Query()]) -> R
             level=asked_for.level,
             body_id=asked_for.body_id,
             limit=asked_for.limit,
-            after=after,
+            after=paging.after,
         )
-    following = page.next_key
     return told(
         answers.CasePage(
             items=page.items,
-            next=engine.cursors.issue([str(it) for it in following], bound) if following else None,
+            next=paging.next(page.next_key),
             as_of_position=page.as_of_position,
             parked=page.parked,
         ),
@@ -150,7 +137,7 @@ def read_case(
     if opened is not None:
         events = mediation.history(case_id, actor_id=asked.actor_id, route=route)
         texts = _texts([it for it in events if it.originator_version <= case.version], opened)
-    shows_source = not mediation.is_employer_side(asked.actor_id, case)
+    shows_source = not mediation.is_employer_side(asked.actor_id)
     seen_as = mediation.as_seen_by(asked.actor_id, case)
     shown = case_shown(seen_as, mediation, opened, texts, shows_source=shows_source)
     return told(shown, position=asked.head, version=case.version)
@@ -313,10 +300,10 @@ def read_history(
     asked = asking(request)
     mediation, route = asked.engine.mediation, "GET /cases/{case_id}/history"
     events = mediation.history(case_id, actor_id=asked.actor_id, route=route)
-    case, seen = mediation.case(
+    _, seen = mediation.case(
         case_id, actor_id=asked.actor_id, route=route, version=asked_for.version
     )
-    shows_source = not mediation.is_employer_side(asked.actor_id, case)
+    shows_source = not mediation.is_employer_side(asked.actor_id)
     if asked_for.version is not None:
         events = [it for it in events if it.originator_version <= asked_for.version]
     history = answers.History(

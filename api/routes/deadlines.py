@@ -8,12 +8,12 @@ from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api import answers
-from api.routes.asking import asking, caught_up, told
+from api.routes.asking import PageFilter, Paging, asking, caught_up, told
 from api.routes.cases import due_shown, require_known
 from api.security import marked
 from mediation.calendar import DueDate, day_of
@@ -23,27 +23,14 @@ from projections.base import reading
 router = APIRouter()
 
 
-class DeadlineFilter(BaseModel):
+class DeadlineFilter(PageFilter):
     """Which dates are listed: `until` is the latest last safe day, `kind` past or not yet."""
-
-    model_config = ConfigDict(extra="forbid")
 
     code: Annotated[str, Field(pattern="^D[0-9]{2}$")] | None = None
     level: str | None = None
     body_id: str | None = None
     until: date | None = None
     kind: Literal["open", "past"] | None = None
-    limit: Annotated[int, Field(ge=1, le=100)] = 50
-    cursor: str | None = None
-
-
-class NoticeFilter(BaseModel):
-    """Which part of the notices is listed."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    limit: Annotated[int, Field(ge=1, le=100)] = 50
-    cursor: str | None = None
 
 
 _REASONS = DueDate.__struct_fields__
@@ -59,16 +46,7 @@ def list_deadlines(request: Request, asked_for: Annotated[DeadlineFilter, Query(
     caught_up(asked, engine.followers[engine.deadlines.name])
     today = day_of(engine.clock())
     # What is past is more tomorrow: a cursor does not lead from one day into the other.
-    bound = {
-        "route": "GET /deadlines",
-        "actor": asked.actor_id,
-        "today": today,
-        **asked_for.model_dump(exclude={"limit", "cursor"}),
-    }
-    after = None
-    if asked_for.cursor is not None:
-        day, case_id, key = engine.cursors.read(asked_for.cursor, bound)
-        after = (date.fromisoformat(day), UUID(case_id), key)
+    paging = Paging(asked, "GET /deadlines", asked_for, tuple[date, UUID, str], today=today)
     with reading(engine.read_engine) as connection:
         page = engine.deadlines.page(
             connection,
@@ -80,11 +58,10 @@ def list_deadlines(request: Request, asked_for: Annotated[DeadlineFilter, Query(
             until=asked_for.until,
             kind=asked_for.kind,
             # Whose proceeding it is does not stand in the row: that side sees none of them here.
-            without=("D16",) if engine.mediation.is_inside_employer(asked.actor_id) else (),
+            without=("D16",) if engine.mediation.is_employer_side(asked.actor_id) else (),
             limit=asked_for.limit,
-            after=after,
+            after=paging.after,
         )
-    following = page.next_key
     return told(
         answers.DeadlinePage(
             items=tuple(
@@ -99,7 +76,7 @@ def list_deadlines(request: Request, asked_for: Annotated[DeadlineFilter, Query(
                 )
                 for item in page.items
             ),
-            next=engine.cursors.issue([str(it) for it in following], bound) if following else None,
+            next=paging.next(page.next_key),
             as_of_position=page.as_of_position,
             parked=page.parked,
         ),
@@ -109,27 +86,19 @@ def list_deadlines(request: Request, asked_for: Annotated[DeadlineFilter, Query(
 
 @router.get("/notices")
 @marked("notices.list", audited=False, answer=answers.NoticePage)
-def list_notices(request: Request, asked_for: Annotated[NoticeFilter, Query()]) -> Response:
+def list_notices(request: Request, asked_for: Annotated[PageFilter, Query()]) -> Response:
     """List the notices to the bodies of the asking account, the latest first."""
     asked = asking(request)
     engine = asked.engine
     caught_up(asked, engine.followers[engine.notices.name])
-    bound = {"route": "GET /notices", "actor": asked.actor_id}
-    after = None
-    if asked_for.cursor is not None:
-        position, body_id, case_id = engine.cursors.read(asked_for.cursor, bound)
-        after = (position, body_id, UUID(case_id))
+    paging = Paging(asked, "GET /notices", asked_for, tuple[int, str, UUID])
     with reading(engine.read_engine) as connection:
         page = engine.notices.page(
             connection,
             engine.mediation.scope_of(asked.actor_id),
             limit=asked_for.limit,
-            after=after,
+            after=paging.after,
         )
-    following = None
-    if page.next_key is not None:
-        place, *rest = page.next_key
-        following = engine.cursors.issue([place, *map(str, rest)], bound)
     return told(
         answers.NoticePage(
             items=tuple(
@@ -140,7 +109,7 @@ def list_notices(request: Request, asked_for: Annotated[NoticeFilter, Query()]) 
                 )
                 for notice in page.items
             ),
-            next=following,
+            next=paging.next(page.next_key),
             as_of_position=page.as_of_position,
             parked=page.parked,
         ),

@@ -7,12 +7,12 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api import answers
-from api.routes.asking import asking, caught_up, told
+from api.routes.asking import PageFilter, Paging, asking, caught_up, told
 from api.routes.cases import require_known
 from api.security import marked
 from mediation.calendar import day_of
@@ -23,26 +23,13 @@ from projections.base import reading
 router = APIRouter()
 
 
-class LaneFilter(BaseModel):
+class LaneFilter(PageFilter):
     """Which rows of the worklist are listed."""
-
-    model_config = ConfigDict(extra="forbid")
 
     lane: str | None = None
     level: str | None = None
     body_id: str | None = None
     assigned_to: UUID | None = None
-    limit: Annotated[int, Field(ge=1, le=100)] = 50
-    cursor: str | None = None
-
-
-class DayFilter(BaseModel):
-    """Which part of somebody's day is listed."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    limit: Annotated[int, Field(ge=1, le=100)] = 50
-    cursor: str | None = None
 
 
 class CountFilter(BaseModel):
@@ -63,17 +50,9 @@ def read_worklist(request: Request, asked_for: Annotated[LaneFilter, Query()]) -
     caught_up(asked, engine.followers[engine.worklist.name])
     today = day_of(engine.clock())
     # A lane of a date is another list tomorrow: a cursor does not lead from one into the other.
-    bound = {
-        "route": "GET /worklist",
-        "actor": asked.actor_id,
-        "today": today,
-        **asked_for.model_dump(exclude={"limit", "cursor"}),
-    }
-    after = None
-    if asked_for.cursor is not None:
-        day, case_id, *rest = engine.cursors.read(asked_for.cursor, bound)
-        lane, body_id, about = rest
-        after = (date.fromisoformat(day), UUID(case_id), lane, body_id, about)
+    paging = Paging(
+        asked, "GET /worklist", asked_for, tuple[date, UUID, str, str, str], today=today
+    )
     with reading(engine.read_engine) as connection:
         page = engine.worklist.lane(
             connection,
@@ -84,13 +63,12 @@ def read_worklist(request: Request, asked_for: Annotated[LaneFilter, Query()]) -
             body_id=asked_for.body_id,
             assigned_to=asked_for.assigned_to,
             limit=asked_for.limit,
-            after=after,
+            after=paging.after,
         )
-    following = page.next_key
     return told(
         answers.LanePage(
             items=page.items,
-            next=engine.cursors.issue([str(it) for it in following], bound) if following else None,
+            next=paging.next(page.next_key),
             as_of_position=page.as_of_position,
             parked=page.parked,
         ),
@@ -137,18 +115,16 @@ _OF_WHOLE_BODY = (Role.CLERK, Role.LEAD, Role.COORDINATOR)
 
 @router.get("/worklist/mine")
 @marked("worklist.mine", audited=False, answer=answers.MyDay)
-def read_my_day(request: Request, asked_for: Annotated[DayFilter, Query()]) -> Response:
+def read_my_day(request: Request, asked_for: Annotated[PageFilter, Query()]) -> Response:
     """List what the asking account has to do itself, in the order of the day."""
     asked = asking(request)
     engine = asked.engine
     caught_up(asked, engine.followers[engine.worklist.name])
     today = day_of(engine.clock())
     # Tomorrow the order is another one: a cursor does not lead from one day into the other.
-    bound = {"route": "GET /worklist/mine", "actor": asked.actor_id, "today": today}
-    after = None
-    if asked_for.cursor is not None:
-        why, day, case_id, body_id = engine.cursors.read(asked_for.cursor, bound)
-        after = (why, date.fromisoformat(day), UUID(case_id), body_id)
+    paging = Paging(
+        asked, "GET /worklist/mine", asked_for, tuple[int, date, UUID, str], today=today
+    )
     grants = engine.mediation.grants_of(asked.actor_id)
     with reading(engine.read_engine) as connection:
         page = engine.worklist.day(
@@ -158,12 +134,8 @@ def read_my_day(request: Request, asked_for: Annotated[DayFilter, Query()]) -> R
             body_ids={grant.body_id for grant in grants if grant.role in _OF_WHOLE_BODY},
             today=today,
             limit=asked_for.limit,
-            after=after,
+            after=paging.after,
         )
-    following = None
-    if page.next_key is not None:
-        place, *rest = page.next_key
-        following = engine.cursors.issue([place, *map(str, rest)], bound)
     return told(
         answers.MyDay(
             account_id=asked.actor_id,
@@ -174,7 +146,7 @@ def read_my_day(request: Request, asked_for: Annotated[DayFilter, Query()]) -> R
                 for lane, count in page.lanes.items()
             ),
             items=tuple(answers.DayItem(**item) for item in page.items),
-            next=following,
+            next=paging.next(page.next_key),
             as_of_position=page.as_of_position,
             parked=page.parked,
         ),

@@ -75,7 +75,6 @@ class RegisterAndAccept(CaseCommand, frozen=True, kw_only=True):
     范围、属本区管辖); where one does not hold, the case goes the ordinary way.
     """
 
-    is_fact: ClassVar[bool] = False
     creates: ClassVar[bool] = True
 
     registration: RegisterCase
@@ -137,12 +136,10 @@ def _require_declared(*declared: bool) -> None:
         )
 
 
-def _everybody_agrees(chain: Chain, means: MeansCode, at: datetime | None = None) -> None:
+def _everybody_agrees(chain: Chain, means: MeansCode) -> None:
     chain.do(
         *(
-            RecordConsent(
-                party_id=party.party_id, answer=Answer.AGREED, means=means, occurred_at=at
-            )
+            RecordConsent(party_id=party.party_id, answer=Answer.AGREED, means=means)
             for party in chain.case.parties
         )
     )

@@ -194,12 +194,19 @@ def test_settings_and_their_reference_are_the_same_names():
     assert len(list(check_docs.settings_problems(reference, {"port", "host"}))) == 2
 
 
-PACKAGES = ("api", "projections", "mediation", "mediation/case", "mediation/store")
+PACKAGES = (
+    "api",
+    "projections",
+    "mediation",
+    "mediation/authority",
+    "mediation/case",
+    "mediation/store",
+)
 SOUND = {f"{package}/__init__.py": "" for package in PACKAGES} | {
     "mediation/errors.py": "",
     "mediation/kernel.py": "import eventsourcing\nimport mediation.errors\n",
     "mediation/store/recorder.py": "import eventsourcing, sqlalchemy, sqlite3\n",
-    "mediation/authority.py": "import mediation.case.state\n",
+    "mediation/authority/table.py": "import mediation.case.state\n",
     "mediation/case/state.py": "import mediation.kernel\n",
     "mediation/case/intake.py": "import mediation.case.state\n",
     "mediation/case/lifecycle.py": "import transitions\n",
