@@ -40,6 +40,7 @@ from projections.case_file import CaseFile
 from projections.deadlines import Deadlines
 from projections.notices import Notices
 from projections.runner import Follower
+from projections.statistics import Ledger
 from projections.worklist import Worklist
 
 DEFAULT_DISTRICT = "local"
@@ -80,9 +81,9 @@ def places(settings: Settings) -> Places:
     return Places(url, read, vault or beside, file)
 
 
-def projections() -> tuple[CaseFile, Worklist, Deadlines, Notices]:
+def projections() -> tuple[CaseFile, Worklist, Deadlines, Notices, Ledger]:
     """Make every read model there is; a new one is one line here."""
-    return CaseFile(), Worklist(), Deadlines(), Notices()
+    return CaseFile(), Worklist(), Deadlines(), Notices(), Ledger()
 
 
 class Engine:
@@ -110,7 +111,7 @@ class Engine:
         self.clock = clock
         self.read_engine = read_engine
         models = projections()
-        self.case_file, self.worklist, self.deadlines, self.notices = models
+        self.case_file, self.worklist, self.deadlines, self.notices, self.ledger = models
         self.followers = {it.name: Follower(it, log, read_engine) for it in models}
         self.timers = Timers(mediation, self.deadlines, read_engine, clock)
         self.failed: dict[str, str] = {}
