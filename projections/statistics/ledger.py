@@ -122,7 +122,8 @@ class Duty(NamedTuple):
 class Count(msgspec.Struct, array_like=True, kw_only=True):
     """What the ledger has written of a case, beside how the case stands.
 
-    `opened` says of each open date the number of its row, its day and its position.
+    `opened` says of each open date the number of its row, and the day, position and version of the
+    event that started it.
     """
 
     lines: int = 0
@@ -133,7 +134,7 @@ class Count(msgspec.Struct, array_like=True, kw_only=True):
     routes: dict[UUID, str] = {}
     forums: dict[UUID, str] = {}
     owed: dict[UUID, Owed] = {}
-    opened: dict[str, tuple[int, date, int]] = {}
+    opened: dict[str, tuple[int, date, int, int]] = {}
 
 
 class Ledger(Projection):
@@ -193,6 +194,7 @@ class Ledger(Projection):
             Column("ended_on", sa.Date),
             Column("from_position", sa.BigInteger, nullable=False),
             Column("to_position", sa.BigInteger),
+            Column("version", sa.BigInteger, nullable=False),
             self.index("open", "to_position"),
             self.index("ended", "ended_on"),
         )
@@ -403,9 +405,9 @@ class _Book:
         on, end = shanghai_date(event.occurred_at), recorded.command_end
 
         def row(key: str, duty: Duty, ended: tuple[date | None, int | None]) -> tuple[Any, ...]:
-            n, opened_on, position = opened[key]
+            n, opened_on, position, version = opened[key]
             head = (case.case_id, n, case.case_number, key, duty.code, duty.due_on, duty.rolled_on)
-            return (*head, *duty.at, opened_on, ended[0], position, ended[1])
+            return (*head, *duty.at, opened_on, ended[0], position, ended[1], version)
 
         for key, duty in before.items():
             if after.get(key) != duty:
@@ -414,7 +416,7 @@ class _Book:
         for key, duty in after.items():
             if key not in opened:
                 self._count.duties += 1
-                opened[key] = (self._count.duties, on, end)
+                opened[key] = (self._count.duties, on, end, recorded.originator_version)
                 yield row(key, duty, (None, None))
 
 
