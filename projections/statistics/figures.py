@@ -43,13 +43,15 @@ Rungs = tuple[tuple[str, ...], frozenset[str]]
 class Number(msgspec.Struct, frozen=True, kw_only=True):
     """A part of a figure; null where nothing was counted, or too few to be told.
 
-    `workers` are the persons of the cases counted: 人次 across cases.
+    `workers` are the persons of the cases counted: 人次 across cases. `cases` says of a sum of
+    money, or of days, from how many lines or papers it was made.
     """
 
     key: str
     label: Label
     value: int | float | None
     workers: int | None = None
+    cases: int | None = None
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,23 +162,27 @@ class _Sheet:
         self._from = bisect_right(found.breaks, period.first)
         self._to = bisect_right(found.breaks, period.last + DAY)
 
-    def number(self, measure: Measure) -> tuple[int | None, int | None]:
-        """Give what is measured, and the workers of the cases that are counted."""
+    def number(self, measure: Measure) -> dict[str, int | None]:  # noqa: PLR0911 - one for each kind
+        """Give the value of what is measured, and its workers or cases."""
         if isinstance(measure, Flow):
             found = list(self._flow(measure))
             total = sum(getattr(cell, measure.measure) for cell in found)
-            is_count = measure.measure == "cases"
-            return total, sum(cell.workers for cell in found) if is_count else None
+            if measure.measure == "cases":
+                return {"value": total, "workers": sum(cell.workers for cell in found)}
+            return {"value": total, "cases": sum(cell.cases for cell in found)}
         if isinstance(measure, Stock):
-            return self._stock(measure), None
+            return {"value": self._stock(measure)}
         if isinstance(measure, Days):
-            return self._days(measure), None
+            return self._days(measure)
         if isinstance(measure, Late):
             late = self._read.late[self._period]
-            return sum(count for at, count in late if self._holds(at)), None
-        if isinstance(measure, (Instruments, DueFen)):
-            papers = self._read.papers[self._period]
-            return sum(getattr(it, measure.which) for it in papers if self._holds(it.at)), None
+            return {"value": sum(count for at, count in late if self._holds(at))}
+        if isinstance(measure, Instruments | DueFen):
+            papers = [it for it in self._read.papers[self._period] if self._holds(it.at)]
+            value = sum(getattr(it, measure.which) for it in papers)
+            if isinstance(measure, Instruments):
+                return {"value": value}
+            return {"value": value, "cases": sum(it.falling_due for it in papers)}
         raise TypeError(measure)
 
     def mix(self, measure: Mix) -> dict[str, tuple[int, int]]:
@@ -225,13 +231,14 @@ class _Sheet:
         )
         return now - since
 
-    def _days(self, measure: Days) -> int | None:
+    def _days(self, measure: Days) -> dict[str, int | None]:
         found: Counter[int] = Counter()
         for cell in self._flow(Flow("concluded")):
             found[cell.days or 0] += cell.cases
         rank = -(-found.total() * measure.percent // 100)
         reached = zip(sorted(found), accumulate(found[it] for it in sorted(found)), strict=True)
-        return next((days for days, upto in reached if upto >= rank), None)
+        days = next((days for days, upto in reached if upto >= rank), None)
+        return {"value": days, "cases": found.total()}
 
 
 def _value(formula: Formula, sheet: _Sheet) -> Value:
@@ -251,8 +258,7 @@ def _value(formula: Formula, sheet: _Sheet) -> Value:
             of, by = numbers[measure.of].value, numbers[measure.by].value
             numbers[key] = Number(key=key, label=words.part(key), value=_ratio(of, by))
         else:
-            found, persons = sheet.number(measure)
-            numbers[key] = Number(key=key, label=words.part(key), value=found, workers=persons)
+            numbers[key] = Number(key=key, label=words.part(key), **sheet.number(measure))
 
     def total(keys: Iterable[str]) -> int | float | None:
         values = [(numbers[key.removeprefix("-")].value, key.startswith("-")) for key in keys]

@@ -53,8 +53,8 @@ class Cell(NamedTuple):
 class Papers(NamedTuple):
     """Papers of the mediation credited to a body: how many, and in fen what fell due and was paid.
 
-    `all`, `performed` and `breached` count those whose last day of payment was over; `due` and
-    `applied` are about the period.
+    `all`, `performed` and `breached` count those whose last day of payment was over; `due`,
+    `applied` and `falling_due`, the papers on which something fell due, are about the period.
     """
 
     at: At
@@ -63,6 +63,7 @@ class Papers(NamedTuple):
     breached: int
     due: int
     applied: int
+    falling_due: int
 
 
 class Read(NamedTuple):
@@ -204,6 +205,7 @@ def _papers(
         ),
         sa.func.sum(paper.due),
         sa.func.sum(paper.applied),
+        sa.func.sum(sa.case((paper.due > 0, 1), else_=0)),
     ).group_by(*_place(paper))
     return [Papers(At(*row[:4]), *map(int, row[4:])) for row in connection.execute(query)]
 
