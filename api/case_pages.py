@@ -31,25 +31,33 @@ _CELL, _WHOLE = 36, 72
 _LABEL = 24
 _NONE = "—"
 _TABLES = {
-    "answer": ("consent_answers",),
+    "also_present": ("attendee_roles",),
+    "answer": ("consent_answers", "demand_answers"),
     "cause": ("causes",),
     "channel": ("channels",),
     "consents": ("consent_answers",),
     "demand_answer": ("demand_answers",),
     "entry": ("entries",),
+    "criteria_code": ("aid_criteria",),
+    "cure": ("cures",),
+    "flag": ("flags",),
     "flags": ("flags",),
     "forum": ("forums",),
     "ground": ("grounds",),
     "instrument": ("instruments",),
     "kind": ("move_kinds", "addressee_kinds"),
     "matter_kind": ("matter_kinds",),
+    "means": ("means",),
     "outcome": ("outcomes",),
     "party_kind": ("party_kinds",),
     "phase": ("phases",),
-    "result": ("claim_results", "proceeding_results"),
+    "result": ("claim_results", "proceeding_results", "failure_causes"),
     "risk": ("risks",),
     "role": ("party_roles",),
     "settled_as": ("instruments",),
+    "source": ("sources",),
+    "source_document": ("source_documents",),
+    "step": ("proceeding_steps",),
 }
 """In which code tables the values of a field have their labels."""
 
@@ -262,6 +270,9 @@ def step_page(step: answers.ReplayStep, names: Names) -> Iterator[str]:
     event = step.event
     yield f"━━ 第{event.version}步 {event.label.zh} · Step {event.version}: {event.label.en}"
     yield from _facts(list(_told(step, names)))
+    beside = _beside(step, names)
+    if beside.zh:
+        yield from _facts([(Words("记载", "Says"), beside)])
     # Dates are told by themselves, each with how it came about.
     shown = [it for it in step.changes if it.path != "version" and not it.path.startswith("due.")]
     if shown:
@@ -273,6 +284,31 @@ def step_page(step: answers.ReplayStep, names: Names) -> Iterator[str]:
     if step.ended:
         yield ""
         yield from _ended(step)
+
+
+def _beside(step: answers.ReplayStep, names: Names) -> Words:
+    """Give what an event says that its changes do not say; what was not so is left out."""
+    known = {str(it.after) for it in step.changes} | {str(step.event.version)}
+    zh, en = [], []
+    for path, value in _leaves("", step.event.fields):
+        if value in (None, False, "") or str(value) in known or path in ("ground", "digest"):
+            continue
+        found, field = _value(path, value, names), path_label(path)
+        zh.append(f"{field.zh} {_ID.sub(_short, found.zh)}")
+        en.append(f"{field.en} {_ID.sub(_short, found.en)}")
+    return Words("；".join(zh), "; ".join(en))
+
+
+def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Walk what an event says: fields and items of lists; of plain values a list is one."""
+    if isinstance(value, dict) and "sealed" not in value:
+        for name, item in value.items():
+            yield from _leaves(f"{path}.{name}" if path else name, item)
+    elif isinstance(value, list) and any(isinstance(it, dict) for it in value):
+        for at, item in enumerate(value, start=1):
+            yield from _leaves(f"{path}.{at}", item)
+    elif value != []:
+        yield path, value
 
 
 def _ended(step: answers.ReplayStep) -> Iterator[str]:
@@ -430,15 +466,18 @@ def _cell(words: Words, space: int) -> list[str]:
     return [line[at : at + space] for line in lines for at in range(0, len(line) or 1, space)]
 
 
-def _value(path: str, value: Any, names: Names) -> Words:
+def _value(path: str, value: Any, names: Names) -> Words:  # noqa: C901 - one answer for each kind of value
     """Say a value of a field in words: codes by their labels, money in yuan, times in Shanghai."""
     field = next((it for it in reversed(path.split(".")) if not _is_id(it)), path)
     match value:
         case None | msgspec.UnsetType():
             told = _same(_NONE)
-        case {"sealed": True, **more}:
-            text = more.get("text", answers.MASK)
-            told = Words("（已删除）", "(erased)") if text is None else _same(str(text))
+        case {"sealed": True, "text": None}:
+            told = Words("（已删除）", "(erased)")
+        case {"sealed": True, "text": text}:
+            told = _same(str(text))
+        case {"sealed": True}:
+            told = Words("（已脱敏）", "(masked)")
         case bool():
             told = Words("是", "yes") if value else Words("否", "no")
         case int() if field.endswith("_fen"):
