@@ -25,6 +25,7 @@ from api.routes import (
     health,
     imports,
     network,
+    replay,
     statistics,
     worklist,
 )
@@ -69,7 +70,7 @@ def describable(*, with_demo: bool = False) -> FastAPI:
     errors.install(app)
     # One flat list of routes, so that each can be found and its mark be read.
     app.router.routes.extend(commands.routes())
-    always = (cases, imports, worklist, deadlines, statistics, network, health, audit)
+    always = (cases, replay, imports, worklist, deadlines, statistics, network, health, audit)
     for routes in (*always, *([demo] if with_demo else [])):
         app.router.routes.extend(routes.router.routes)
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from api import cli_case
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import contextmanager
@@ -30,11 +32,10 @@ _PLAIN: dict[str, Any] = {
 app = typer.Typer(help="Mediation ladder · 劳动争议多级递进调解引擎", **_PLAIN)
 ladders = typer.Typer(help="Check ladder files.", **_PLAIN)
 tokens = typer.Typer(help="Issue and revoke access tokens.", **_PLAIN)
-cases = typer.Typer(help="Look at one case in the store.", **_PLAIN)
 read_models = typer.Typer(help="Look after read models.", **_PLAIN)
 app.add_typer(ladders, name="ladder")
 app.add_typer(tokens, name="token")
-app.add_typer(cases, name="case")
+app.add_typer(cli_case.app, name="case")
 app.add_typer(read_models, name="projections")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -299,41 +300,6 @@ def revoke_token(token_id: str, *, as_json: AsJson = False) -> None:
     with _engine(_settings()) as engine:
         engine.tokens.revoke(token_id)
     _say({"token_id": token_id, "revoked": True}, "已撤销 / revoked", as_json=as_json)
-
-
-@cases.command("show")
-def show_case(case_id: str, *, as_json: AsJson = False) -> None:
-    """Show a case as it stands, personal data masked."""
-    from api.routes.cases import case_shown
-
-    with _engine(_settings()) as engine:
-        _, case = engine.log.fold(_stream(engine, case_id), "case")
-        shown = case_shown(case, engine.mediation)
-    _say(
-        shown,
-        f"{shown.case_number}  {shown.phase_label.zh} / {shown.phase_label.en}",
-        f"{shown.level_label.zh} / {shown.level_label.en}  {shown.custody_body_id}",
-        *(f"{due.due_on}  {due.code}  {due.explain.zh}" for due in shown.due),
-        as_json=as_json,
-    )
-
-
-@cases.command("history")
-def show_history(case_id: str, *, as_json: AsJson = False) -> None:
-    """Show the events of a case in order, nothing personal in clear."""
-    from api.routes.cases import history_item
-
-    with _engine(_settings()) as engine:
-        items = [history_item(it) for it in engine.log.events_of(_stream(engine, case_id))]
-    _say(
-        {"items": items},
-        *(
-            f"{it.position:>8}  {it.version:>4}  {it.occurred_at:%Y-%m-%d %H:%M}  "
-            f"{it.label.zh} / {it.label.en}  {it.role}@{it.body_id}"
-            for it in items
-        ),
-        as_json=as_json,
-    )
 
 
 @read_models.command("digest")

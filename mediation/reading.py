@@ -5,6 +5,7 @@ From the log, so that what is read is never behind what was just written (ADR 00
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Any
@@ -14,7 +15,7 @@ import msgspec
 
 from mediation import authority, kernel
 from mediation.calendar import day_of
-from mediation.case.intake import CaseRegistered
+from mediation.case.intake import CaseNumberIssued, CaseRegistered, number_stream
 from mediation.case.lifecycle import available
 from mediation.case.proceedings import ProceedingOpened, ProceedingUpdated, RemedyRouteTaken
 from mediation.case.state import CaseState, case_stream
@@ -35,6 +36,9 @@ from mediation.store.log import Log
 from mediation.store.recorder import Recorded
 from mediation.store.sealing import Sealer
 from mediation.store.states import States
+
+_NUMBER = re.compile(r"(.+)〔([0-9]{4})〕[0-9]{4,}号")
+"""A case number: the prefix of the body that registered it, the year, the count."""
 
 _ANSWERS = ("accept-custody", "decline-custody")
 _MOVES = (
@@ -224,6 +228,40 @@ class Reading:
         if self.is_employer_side(actor_id):
             return self._of_employer_side(events, state)
         return events
+
+    def story(
+        self, case_id: UUID, *, actor_id: UUID, route: str, then: AsOf | int | None = None
+    ) -> list[Recorded]:
+        """Give the events of `history` where they can be folded: from the first on, none left out.
+
+        Raises:
+            NotFound, NotPermitted: as `case`; also to somebody of the employer's side, since what
+                changed at an event of his own tells of those that are not shown to him.
+        """
+        events = self.history(case_id, actor_id=actor_id, route=route, then=then)
+        if self.is_employer_side(actor_id):
+            raise NotPermitted(
+                zh="用人单位一方的调解组织不能查看变更过程，请查看办理记录。",
+                en="Step by step a case is not shown to the employer's side; read its history.",
+            )
+        return events
+
+    def case_numbered(self, number: str) -> UUID:
+        """Give the case that bears a case number; the counter that issued it knows.
+
+        Raises:
+            NotFound: no case bears it.
+        """
+        prefix, year = found.groups() if (found := _NUMBER.fullmatch(number)) else ("", "0")
+        for body in self.network().bodies.values():
+            if body.number_prefix != prefix:
+                continue
+            counter = number_stream(self.district, body.body_id, int(year))
+            for stored in self.log.events_of(counter.id):
+                issued = kernel.decode(stored.topic, stored.state)
+                if isinstance(issued, CaseNumberIssued) and issued.case_number == number:
+                    return issued.case_id
+        raise NotFound
 
     def is_employer_side(self, actor_id: UUID) -> bool:
         """Say whether all that somebody may do, he may for bodies inside an employer (ADR 0020).

@@ -138,8 +138,8 @@ def _time(given: str) -> datetime:
         return datetime.fromisoformat(_PLUS.sub("+", given))
     except ValueError:
         raise Malformed(
-            zh="at 须为带时区的时间，例如 2026-03-02T09:00:00Z。",
-            en="`at` is a time with its zone, for example 2026-03-02T09:00:00Z.",
+            zh="时间须带时区，例如 2026-03-02T09:00:00Z。",
+            en="Give a time with its zone, for example 2026-03-02T09:00:00Z.",
             faults=(FieldFault("/query/at", "wrong-type"),),
         ) from None
 
@@ -156,6 +156,24 @@ class VersionQuestion(AsOfQuestion):
             Malformed, PositionUnknown: as `as_of`.
         """
         return self.as_of(engine) or self.version
+
+
+_VERSION = re.compile(r"[0-9]{1,15}")
+
+
+def point(engine: Engine, given: str) -> AsOf | int:
+    """Read a point of a case's life: a version, a time, or `position:` and a position.
+
+    Raises:
+        Malformed: it is none of these, or a time without zone or in the future.
+        PositionUnknown: the position lies beyond the log, or belongs to another.
+    """
+    if _VERSION.fullmatch(given):
+        return int(given)
+    kind, _, position = given.partition(":")
+    if kind == "position":
+        return engine.mediation.as_of(position=_own_position(engine, position))
+    return engine.mediation.as_of(at=_time(given))
 
 
 class Moment(NamedTuple):

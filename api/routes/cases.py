@@ -131,14 +131,14 @@ def read_case(
     texts = None
     if opened is not None:
         events = mediation.history(case_id, actor_id=asked.actor_id, route=route, then=then)
-        texts = _texts(events, opened)
+        texts = texts_of(events, opened)
     shows_source = not mediation.is_employer_side(asked.actor_id)
     seen_as = mediation.as_seen_by(asked.actor_id, case)
     shown = case_shown(seen_as, mediation, opened, texts, shows_source=shows_source)
-    return told(shown, position=_holds_for(asked, then), version=case.version)
+    return told(shown, position=holds_for(asked, then), version=case.version)
 
 
-def _holds_for(asked: Asking, then: AsOf | int | None) -> int:
+def holds_for(asked: Asking, then: AsOf | int | None) -> int:
     """Give the position that an answer holds for; a version holds at every later one, too."""
     return then.position if isinstance(then, AsOf) else asked.head
 
@@ -241,7 +241,8 @@ def _sheets(case: CaseState) -> tuple[Sheet, ...]:
     return tuple(sheet for sheet in found if sheet is not None)
 
 
-def _texts(events: list[Recorded], opened: Opened) -> tuple[answers.TextShown, ...]:
+def texts_of(events: list[Recorded], opened: Opened) -> tuple[answers.TextShown, ...]:
+    """Give the free texts of events that were opened; one that stays closed is masked."""
     return tuple(
         answers.TextShown(
             version=recorded.originator_version,
@@ -308,7 +309,7 @@ def read_history(
         visibility=seen,
         items=tuple(history_item(it, shows_source=shows_source) for it in events),
     )
-    return told(history, position=_holds_for(asked, then))
+    return told(history, position=holds_for(asked, then))
 
 
 _TOLD_APART = frozenset(kernel.ENVELOPE) | {
@@ -320,15 +321,17 @@ _TOLD_APART = frozenset(kernel.ENVELOPE) | {
 }
 
 
-def history_item(recorded: Recorded, *, shows_source: bool = True) -> answers.HistoryItem:
-    """Show one event of a case; what is sealed in it stays so.
+def history_item(
+    recorded: Recorded, *, shows_source: bool = True, opened: Opened | None = None
+) -> answers.HistoryItem:
+    """Show one event of a case; what is sealed in it stays so, unless it was `opened`.
 
     Without `shows_source` it is not told who brought the matter up, and by which way.
     """
     event: Any = kernel.decode(recorded.topic, recorded.state)
     is_source = isinstance(event, CaseRegistered) and not shows_source
     fields = {
-        name: _unsealed(value)
+        name: masked(value, opened)
         for name, value in msgspec.to_builtins(event).items()
         if name not in _TOLD_APART and not (is_source and name == "channel")
     }
@@ -359,13 +362,17 @@ def history_item(recorded: Recorded, *, shows_source: bool = True) -> answers.Hi
 _SEALED = frozenset(Sealed.__struct_encode_fields__)
 
 
-def _unsealed(value: Any) -> Any:
+def masked(value: Any, opened: Opened | None = None) -> Any:
+    """Give a stored value with nothing sealed in it, but the text of what was `opened`."""
+    if isinstance(value, Sealed):
+        sealed: dict[str, Any] = {"sealed": True}
+        return {**sealed, "text": opened[value]} if opened and value in opened else sealed
     if isinstance(value, dict):
         if value.keys() == _SEALED:
-            return {"sealed": True}
-        return {name: _unsealed(item) for name, item in value.items()}
+            return masked(msgspec.convert(value, Sealed), opened)
+        return {name: masked(item, opened) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_unsealed(item) for item in value]
+        return [masked(item, opened) for item in value]
     return value
 
 
@@ -402,7 +409,7 @@ def read_deadlines(
     then = asked_for.then(asked.engine)
     items = _dates_seen(asked, case_id, then, "GET /cases/{case_id}/deadlines")
     shown = answers.Deadlines(case_id=case_id, items=items)
-    return told(shown, position=_holds_for(asked, then))
+    return told(shown, position=holds_for(asked, then))
 
 
 @router.get(f"{ONE}/deadlines/{{code}}")
@@ -426,7 +433,7 @@ def read_deadline(
             code="deadline-unknown",
         )
     shown = answers.Deadlines(case_id=case_id, items=found)
-    return told(shown, position=_holds_for(asked, then))
+    return told(shown, position=holds_for(asked, then))
 
 
 def _dates_seen(
@@ -463,7 +470,7 @@ def read_actions(
     items = _actions(asked, case_id, then)
     return told(
         answers.Actions(case_id=case_id, version=case.version, items=items),
-        position=_holds_for(asked, then),
+        position=holds_for(asked, then),
         version=case.version,
     )
 
