@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from api import cli_store
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import contextmanager
@@ -36,6 +38,7 @@ app.add_typer(ladders, name="ladder")
 app.add_typer(tokens, name="token")
 app.add_typer(cases, name="case")
 app.add_typer(read_models, name="projections")
+cli_store.add_to(app)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -84,9 +87,16 @@ def _say(data: Any, *lines: str, as_json: bool) -> None:
 @app.command()
 def serve(*, as_json: AsJson = False) -> None:
     """Serve the HTTP API and keep the read models up to the log."""
+    import signal
+
     from api.server import configure_logs, server_of
 
+    def end(_signal: int, _frame: Any) -> None:
+        sys.exit(0)
+
     configure_logs()
+    # The server raises the signal again once it has ended: what was opened here is closed then.
+    signal.signal(signal.SIGTERM, end)
     settings = _settings()
 
     def started(url: str) -> None:
