@@ -19,6 +19,7 @@ from sqlalchemy.engine import URL, make_url
 
 from api.clock import ManualClock, system_clock
 from api.cursors import Cursors
+from api.grants import LOG_GRANTS, VAULT_GRANTS, grant_to, may_rewrite, read_grants
 from api.security import Tokens, migrate_tokens
 from api.settings import Settings
 from api.timers import Timers
@@ -198,7 +199,12 @@ def stored(engine: sa.Engine) -> Stored | None:
 
 
 def migrate_all(
-    settings: Settings, *, district: str | None = None, kind: str | None = None, at: datetime
+    settings: Settings,
+    *,
+    district: str | None = None,
+    kind: str | None = None,
+    app_role: str | None = None,
+    at: datetime,
 ) -> int:
     """Bring every table of a store to this release, or make a new store; twice does nothing.
 
@@ -206,6 +212,7 @@ def migrate_all(
         settings: where the store is.
         district: its code; None: what an existing store says, else `local`.
         kind: `live`, `demo` or `test`; None: what an existing store says, else `live`.
+        app_role: on PostgreSQL, the role that is going to serve: it is given what that needs.
         at: aware time at which a new log begins.
 
     Returns:
@@ -213,6 +220,7 @@ def migrate_all(
 
     Raises:
         Unsafe: the store belongs to another district, is of another kind, or is newer.
+        Malformed: there is no such role, or it is the one that migrates.
     """
     where = places(settings)
     with ExitStack() as closing:
@@ -238,7 +246,11 @@ def migrate_all(
         migrate_vault(vault_engine)
         with Log(log_engine, clock=lambda: at) as log:
             migrate_marks(vault_engine, log_id=log.log_id, at=at)
-        create(_opened(where.read, closing), projections())
+        models = projections()
+        create(_opened(where.read, closing), models)
+        if app_role is not None:
+            grant_to(app_role, log_engine, {**LOG_GRANTS, **read_grants(models)})
+            grant_to(app_role, vault_engine, VAULT_GRANTS)
     return steps
 
 
@@ -284,6 +296,8 @@ def build(  # noqa: PLR0913 - each is something only the caller knows
         log_engine = _opened(where.log, closing)
         found = stored(log_engine)
         check_store(log_engine, district=district or (found.district if found else ""), env=env)
+        if serves and may_rewrite(log_engine):
+            _log.warning("the database role may rewrite the log; see docs: run on PostgreSQL")
         clock = _clock(settings, found, log_engine, now)
         log = Log(log_engine, clock=clock)
         closing.callback(log.close)

@@ -125,6 +125,7 @@ def migrate(
     *,
     district: Annotated[str | None, typer.Option(help="Code of a new store's district.")] = None,
     kind: Annotated[str | None, typer.Option(help="live, demo or test; for a new store.")] = None,
+    app_role: Annotated[str | None, typer.Option(help="PostgreSQL role that will serve.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring the tables of the configured store up to this release."""
@@ -133,7 +134,9 @@ def migrate(
 
     if kind not in (None, "live", "demo", "test"):
         raise typer.BadParameter("live, demo or test", param_hint="--kind")
-    steps = migrate_all(_settings(), district=district, kind=kind, at=system_clock())
+    steps = migrate_all(
+        _settings(), district=district, kind=kind, app_role=app_role, at=system_clock()
+    )
     _say({"steps": steps}, f"已迁移 / migrated: {steps}", as_json=as_json)
 
 
