@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api import cli_case
+from api import cli_case, cli_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +37,7 @@ app.add_typer(ladders, name="ladder")
 app.add_typer(tokens, name="token")
 app.add_typer(cli_case.app, name="case")
 app.add_typer(read_models, name="projections")
+cli_store.add_to(app)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -85,9 +86,16 @@ def _say(data: Any, *lines: str, as_json: bool) -> None:
 @app.command()
 def serve(*, as_json: AsJson = False) -> None:
     """Serve the HTTP API and keep the read models up to the log."""
+    import signal
+
     from api.server import configure_logs, server_of
 
+    def end(_signal: int, _frame: Any) -> None:
+        sys.exit(0)
+
     configure_logs()
+    # The server raises the signal again once it has ended: what was opened here is closed then.
+    signal.signal(signal.SIGTERM, end)
     settings = _settings()
 
     def started(url: str) -> None:
@@ -116,6 +124,7 @@ def migrate(
     *,
     district: Annotated[str | None, typer.Option(help="Code of a new store's district.")] = None,
     kind: Annotated[str | None, typer.Option(help="live, demo or test; for a new store.")] = None,
+    app_role: Annotated[str | None, typer.Option(help="PostgreSQL role that will serve.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring the tables of the configured store up to this release."""
@@ -124,7 +133,9 @@ def migrate(
 
     if kind not in (None, "live", "demo", "test"):
         raise typer.BadParameter("live, demo or test", param_hint="--kind")
-    steps = migrate_all(_settings(), district=district, kind=kind, at=system_clock())
+    steps = migrate_all(
+        _settings(), district=district, kind=kind, app_role=app_role, at=system_clock()
+    )
     _say({"steps": steps}, f"已迁移 / migrated: {steps}", as_json=as_json)
 
 

