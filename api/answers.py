@@ -559,11 +559,17 @@ class Alive(msgspec.Struct, frozen=True):
 
 
 class FollowerShown(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a read model has come; `failed` names why it stopped."""
+    """How far a read model has come; `failed` names why it stopped.
+
+    `quarantined` events could not be folded, and `parked` streams wait behind them; both are an
+    alarm, while everything else goes on.
+    """
 
     position: int
     lag: int
     failed: str | None
+    quarantined: int
+    parked: int
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,9 +1,10 @@
-"""What every command line of the project does alike: settings, one engine, one way to answer."""
+"""What every command does alike: settings, one engine, logs, one way to answer."""
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -45,6 +46,24 @@ def opened(chosen: Settings, *, serves: bool = False) -> Iterator[Engine]:
         yield engine
     finally:
         engine.close()
+
+
+def configure_logs() -> None:
+    """Write logs as JSON lines to standard error."""
+    import logging
+
+    import structlog
+
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        # Asked for anew each time: whoever runs a command may have put another stream there.
+        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
+    )
 
 
 def say(data: Any, *lines: str, as_json: bool) -> None:
