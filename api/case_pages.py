@@ -445,7 +445,7 @@ def _row(
         found = it.after if came else it.before
         value = _value(it.path, found, names)
         # The id of an item stands in its name, and what is not so need not be said of a new one.
-        if found is not False and value.zh not in item:
+        if found is not False and not (_ID.fullmatch(value.zh) and value.zh in item):
             field = path_label(it.path.removeprefix(f"{item}."))
             zh.append(f"{field.zh} {_ID.sub(_short, value.zh)}")
             en.append(f"{field.en} {_ID.sub(_short, value.en)}")

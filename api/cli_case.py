@@ -59,7 +59,8 @@ class _Found:
         from api.routes.replay import version_of
         from mediation.errors import NotFound
 
-        question = VersionQuestion(version=version, at=at, position=position)
+        # What is wrong with them is said by the question itself, as over HTTP.
+        question = VersionQuestion.model_construct(version=version, at=at, position=position)
         self.events = self.events[: version_of(self.events, question.then(self.engine))]
         if not self.events:
             raise NotFound
