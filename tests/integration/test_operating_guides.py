@@ -7,26 +7,32 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import URL
 
-from api.bootstrap import build
+from api.bootstrap import Engine, build
+from api.founding import found_district
 from api.settings import Settings
 from api.upkeep import check
 from mediation.application import SYSTEM, Request
-from mediation.network import OpenAccount
+from mediation.network import OpenAccount, OpenServicePoint
 from mediation.privacy import Personal
 from tests.composition import ROOT, composition
 from tests.databases import administering, own_cluster, programs
 
 GUIDES = ROOT / "docs" / "how-to"
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FIRST = [
-    *("--body-id", "qu", "--name-zh", "示例区总工会", "--name-en", "Sample union"),
-    *("--kind", "circuit-room", "--number-prefix", "示例", "--coordinator", "示例统筹员"),
-]
+TOP = OpenServicePoint(
+    body_id="qu",
+    name_zh="示例区总工会",
+    name_en="Sample union",
+    level="district",
+    kind="circuit-room",
+    number_prefix="示例",
+)
 
 
 def commands(guide: str, section: str) -> list[str]:
@@ -120,32 +126,36 @@ def named(server: URL, database: str) -> str:
 def test_the_guide_for_sqlite_does_what_it_says(tmp_path: Path):
     """Back up beside a process that writes; an older log is noticed, and gone on with on record."""
     shell = Shell(tmp_path, MEDIATION_DATA_DIR="data")
-    account = founded(shell)
+    data = Settings(data_dir=tmp_path / "data")
+    with opened(data) as engine:
+        account = found_district(engine, TOP, coordinator="示例统筹员").account_id
     back_up, with_old_vault, with_backup = commands("back-up-and-restore.md", "SQLite")
     (accept,) = commands("back-up-and-restore.md", "What is noticed, and what to do")
     shell.must(back_up)
-    engine = build(Settings(data_dir=tmp_path / "data"), env={})
-    command = OpenAccount(display_name=Personal("示例甲"))
-    engine.mediation.execute(Request(actor_id=SYSTEM, key="later", command=command))
-    engine.close()
+    with opened(data) as engine:
+        command = OpenAccount(display_name=Personal("示例甲"))
+        engine.mediation.execute(Request(actor_id=SYSTEM, key="later", command=command))
 
     code, printed = shell.run(with_old_vault)
     assert code == 1
     assert "✗ log-behind" in printed
-    shell.environment["ACCOUNT"] = account
-    printed = shell.must(accept, "mediation check")
-    assert "完好 / sound" in printed
-    assert "3 → 4" in printed
+    shell.environment["ACCOUNT"] = str(account)
+    shell.must(accept)
+    told = check(Settings(data_dir=tmp_path / "restored"))
+    assert told.sound
+    assert [(it.after_position, it.until_position) for it in told.losses] == [(3, 4)]
 
     assert "完好 / sound" in shell.must(with_backup)
 
 
-def founded(shell: Shell) -> str:
-    """Open the first body in the store of a shell; give the coordinator's account."""
-    printed = shell.must(f"mediation bootstrap {' '.join(map(repr, FIRST))} --json")
-    found = re.search(r'"account_id": "([0-9a-f-]+)"', printed)
-    assert found
-    return found[1]
+@contextmanager
+def opened(store: Settings) -> Iterator[Engine]:
+    """Open a store as a command does."""
+    engine = build(store, env={})
+    try:
+        yield engine
+    finally:
+        engine.close()
 
 
 def test_a_block_that_fails_is_found(tmp_path: Path):
