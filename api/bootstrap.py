@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from threading import Event, Thread
-from typing import IO, Any
 from uuid import UUID
 
 import msgspec
@@ -32,7 +31,7 @@ from mediation.case.lifecycle import check_lifecycle
 from mediation.errors import MediationError, Unsafe
 from mediation.store import Log, check_store, migrate, open_engine
 from mediation.store.access import AccessLog, migrate_access
-from mediation.store.engine import check_environment
+from mediation.store.engine import check_environment, holding
 from mediation.store.marks import Marks, migrate_marks
 from mediation.store.sealing import Sealer
 from mediation.store.tables import LOG_HEAD
@@ -43,6 +42,7 @@ from projections.case_file import CaseFile
 from projections.deadlines import Deadlines
 from projections.notices import Notices
 from projections.runner import Follower
+from projections.statistics import Ledger
 from projections.worklist import Worklist
 
 DEFAULT_DISTRICT = "local"
@@ -83,9 +83,9 @@ def places(settings: Settings) -> Places:
     return Places(url, read, vault or beside, file)
 
 
-def projections() -> tuple[CaseFile, Worklist, Deadlines, Notices]:
+def projections() -> tuple[CaseFile, Worklist, Deadlines, Notices, Ledger]:
     """Make every read model there is; a new one is one line here."""
-    return CaseFile(), Worklist(), Deadlines(), Notices()
+    return CaseFile(), Worklist(), Deadlines(), Notices(), Ledger()
 
 
 class Engine:
@@ -115,7 +115,7 @@ class Engine:
         self.read_engine = read_engine
         self.marks = marks
         models = projections()
-        self.case_file, self.worklist, self.deadlines, self.notices = models
+        self.case_file, self.worklist, self.deadlines, self.notices, self.ledger = models
         self.followers = {it.name: Follower(it, log, read_engine) for it in models}
         self.timers = Timers(mediation, self.deadlines, read_engine, clock)
         self.failed: dict[str, str] = {}
@@ -290,7 +290,7 @@ def build(  # noqa: PLR0913 - each is something only the caller knows
     where = places(settings)
     with ExitStack() as closing:
         if serves and where.file is not None:
-            closing.enter_context(_locked(where.file.with_name(f"{where.file.stem}.lock")))
+            closing.enter_context(_served_alone(where.file.with_name(f"{where.file.stem}.lock")))
         if where.file is not None:
             migrate_all(settings, district=district, kind=kind, at=now or system_clock())
         log_engine = _opened(where.log, closing)
@@ -376,29 +376,15 @@ def _clock(
     return ManualClock(max(given, head.recorded_at))
 
 
-class _locked:  # noqa: N801 - reads as a statement where it is used
-    """Hold a file locked, so that a second process on the same SQLite store is refused."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: IO[Any] | None = None
-
-    def __enter__(self) -> None:
-        import fcntl  # noqa: PLC0415 - on POSIX only; elsewhere PostgreSQL is the way
-
-        file = self._path.open("a")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.close()
+@contextmanager
+def _served_alone(path: Path) -> Iterator[None]:
+    """Refuse a second process that serves the same SQLite store."""
+    with holding(path) as is_ours:
+        if not is_ours:
             raise Unsafe(
                 zh="已有一个服务进程在使用该数据目录。请先停止它；需要多个进程时改用 PostgreSQL。",
                 en="Another process already serves this data folder. Stop it first; for more than "
                 "one process use PostgreSQL.",
                 code="already-served",
-            ) from None
-        self._file = file
-
-    def __exit__(self, *_error: object) -> None:
-        if self._file is not None:
-            self._file.close()
+            )
+        yield

@@ -192,17 +192,26 @@ def load_rows(connection: Connection, table: Table, keys: Collection[UUID]) -> d
 
 
 class Freshness(msgspec.Struct, frozen=True):
-    """How far a read model has come, and how many streams it has set aside."""
+    """The position that an answer holds for, and how many streams the read model has set aside."""
 
     as_of_position: int
     parked: int
 
 
-def freshness(connection: Connection, projection: Projection) -> Freshness:
-    """Read how far the read model has come, in the snapshot of the connection."""
+def freshness(
+    connection: Connection, projection: Projection, at_position: int | None = None
+) -> Freshness:
+    """Read what an answer holds for: `at_position`, else how far the read model has come.
+
+    In the snapshot of the connection. A read model that was asked for an earlier position has
+    come that far.
+    """
     parked = sa.select(sa.func.count(PARKED.c.originator_id.distinct()))
+    if at_position is not None:
+        parked = parked.where(PARKED.c.stale_since <= at_position)
+    reached = tracked_position(connection, projection.follower) or 0
     return Freshness(
-        tracked_position(connection, projection.follower) or 0,
+        reached if at_position is None else at_position,
         connection.execute(parked.where(PARKED.c.projection == projection.follower)).scalar_one(),
     )
 

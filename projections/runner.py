@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy import Connection, Engine, Row, Table, exc
 
 from mediation.errors import PositionUnknown, ReadModelBehind, Unsafe
@@ -26,6 +27,8 @@ TRIES = 3
 _IDLE = 0.5
 _LOOK_AGAIN = 0.05
 _REST = 1.0
+
+_log = structlog.get_logger("mediation.followers")
 
 
 class Source(Protocol):
@@ -81,18 +84,22 @@ class Follower:
         with self._engine.connect() as connection:
             return tracked_position(connection, self.projection.follower) or 0
 
-    def step(self) -> int:
+    def step(self, until: int | None = None) -> int:
         """Fold the next batch and give how many events it had; 0 at the end of the log.
 
         When somebody else moved the read model meanwhile, nothing is written and the next step
         begins where it stands now.
+
+        Args:
+            until: go no further than this position, the end of a command; None: than the log.
 
         Raises:
             Unsafe: the log holds an event this release does not know.
             sqlalchemy.exc.SQLAlchemyError: the database did not answer.
         """
         position = self.position
-        batch = self._log.read(position, self._batch)
+        limit = self._batch if until is None else min(self._batch, until - position)
+        batch = self._log.read(position, limit) if limit > 0 else []
         if not batch:
             return 0
         try:
@@ -161,12 +168,27 @@ class Follower:
     # Writing
 
     def _apply(self, position: int, batch: Sequence[Recorded]) -> None:
-        """Write a batch in one transaction; moving on first makes a second follower wait."""
         with writing(self._engine) as connection:
-            self._advance(connection, position, batch[-1].position)
-            aside = self._parked(connection)
-            self._park(connection, [it for it in batch if it.originator_id in aside], aside)
-            self._write(connection, [it for it in batch if it.originator_id not in aside])
+            self.apply(connection, position, batch)
+
+    def apply(self, connection: Connection, position: int, batch: Sequence[Recorded]) -> None:
+        """Fold a batch in the caller's transaction, which is lost if this raises.
+
+        Moving on first makes a second follower wait.
+
+        Args:
+            connection: of a transaction that writes.
+            position: where the read model stands.
+            batch: what follows in the log, with whole commands; not empty.
+
+        Raises:
+            Poisoned: something in it cannot be folded.
+            IntegrityError: somebody else moved the read model meanwhile.
+        """
+        self._advance(connection, position, batch[-1].position)
+        aside = self._parked(connection)
+        self._park(connection, [it for it in batch if it.originator_id in aside], aside)
+        self._write(connection, [it for it in batch if it.originator_id not in aside])
 
     def _advance(self, connection: Connection, position: int, to_position: int) -> None:
         advance(connection, self.projection.follower, position, to_position)
@@ -248,6 +270,15 @@ class Follower:
             aside = {**since, **aside}
             self._park(connection, [it for it in command if it.originator_id in aside], aside)
             self._write(connection, [it for it in command if it.originator_id not in aside])
+        # After the commit, so that each is told once, by whoever set it aside.
+        for found, error in poison.values():
+            _log.error(
+                "event quarantined",
+                follower=self.projection.follower,
+                position=found.position,
+                stream_id=str(found.originator_id),
+                error=error,
+            )
 
     def _streams_of(self, command: Sequence[Recorded]) -> dict[UUID | str, list[Recorded]]:
         with self._engine.connect() as connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, select, text
@@ -100,6 +101,21 @@ def writing(engine: Engine) -> Iterator[Connection]:
         connection.begin(),
     ):
         yield connection
+
+
+@contextmanager
+def holding(path: Path) -> Iterator[bool]:
+    """Hold a lock file for this process, which loses it when it ends; False if another has it."""
+    import fcntl  # noqa: PLC0415 - on POSIX only; elsewhere PostgreSQL is the way
+
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            is_ours = False
+        else:
+            is_ours = True
+        yield is_ours
 
 
 def check_store(engine: Engine, *, district: str, env: Mapping[str, str] | None = None) -> None:
