@@ -188,7 +188,7 @@ def accept_loss(settings: Settings, *, position: int, account_id: UUID, reason: 
     Raises:
         NotFound: the log has no such account.
         Malformed: the log ends elsewhere, or the reason is no code.
-        Unsafe: a read model holds what was lost.
+        Unsafe: a read model holds what was lost, or the database role may not do this.
     """
     where = places(settings)
     with _opened(where.log, where.vault) as store:
@@ -197,7 +197,16 @@ def accept_loss(settings: Settings, *, position: int, account_id: UUID, reason: 
             raise NotFound
         for fault in _faults_of_followers(where.read, store.log):
             raise fault
-        return store.marks.accept(position=position, account_id=account_id, reason=reason)
+        try:
+            return store.marks.accept(position=position, account_id=account_id, reason=reason)
+        except sa.exc.ProgrammingError:
+            raise Unsafe(
+                zh="当前数据库角色无权确认丢失。请用表的所有者（执行 mediation migrate 的角色）连接"
+                "后重试。",
+                en="This database role may not accept a loss. Connect as the owner, the role that "
+                "runs `mediation migrate`, and repeat.",
+                code="owner-needed",
+            ) from None
 
 
 def _faults_of_followers(url: sa.URL, log: Log) -> list[Unsafe]:

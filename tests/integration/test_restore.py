@@ -348,6 +348,22 @@ def test_a_vault_older_than_the_log_is_an_alarm_and_no_erasure(embedded: Stores)
             sealer.open_event(event, erased=lambda _subject: False)
 
 
+def test_a_new_vault_beside_an_old_log_is_noticed(
+    embedded: Stores, monkeypatch: pytest.MonkeyPatch
+):
+    """Also where the newest events seal nothing: one looks back to the last that did."""
+    monkeypatch.setattr("mediation.store.marks.NEWEST", 1)
+    store = embedded.fresh()
+    found(store)
+    new = embedded.fresh()
+    migrate_all(new, at=system_clock())
+    with sqlite3.connect(new.data_dir / "vault.db") as vault:
+        vault.execute("DELETE FROM log_mark")
+    vault.close()
+
+    assert refused(with_vault_of(store, new)) == "vault-behind"
+
+
 # Read models
 
 

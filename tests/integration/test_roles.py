@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -18,8 +19,9 @@ from api.clock import system_clock
 from api.founding import found_district
 from api.grants import LOG_GRANTS, VAULT_GRANTS, may_rewrite, read_grants
 from api.settings import Settings
+from api.upkeep import accept_loss, check
 from mediation.application import SYSTEM, Request
-from mediation.errors import Malformed
+from mediation.errors import Malformed, Unsafe
 from mediation.network import OpenAccount, OpenServicePoint
 from mediation.privacy import Personal
 from mediation.store import open_engine
@@ -193,6 +195,20 @@ def test_what_is_built_beside_the_live_read_models_is_shared_too(
         assert Follower(again, app.log, app.read_engine).catch_up() == 3
     finally:
         app.close()
+
+
+def test_the_role_that_serves_accepts_no_loss(owned: Settings, serving: Settings):
+    """Going on after a loss is for the owner, and the other role is told so."""
+    app = build(serving, env={})
+    account_id = found_district(app, TOP, coordinator="示例统筹员").account_id
+    app.close()
+    given: dict[str, Any] = {"position": 3, "account_id": account_id, "reason": "disk-failure"}
+
+    with pytest.raises(Unsafe) as refused:
+        accept_loss(serving, **given)
+    assert refused.value.code == "owner-needed"
+    assert accept_loss(owned, **given).after_position == 3
+    assert check(serving).losses == check(owned).losses != []
 
 
 def test_a_role_that_is_not_fit_to_serve_is_refused(owned: Settings, tmp_path: Path):
