@@ -9,6 +9,7 @@ from multiprocessing.connection import Connection
 from threading import Event
 
 from sqlalchemy import Engine
+from sqlalchemy.engine import make_url
 
 from api.bootstrap import projections
 from mediation.store import Log, open_engine
@@ -18,6 +19,10 @@ from tests.crash.writer import ticking
 from tests.wiring import read_models_beside
 
 ENDED = "ended"
+
+# At import, which happens once before all forks: what a child would else read anew in each life.
+for _url in ("sqlite://", "postgresql+psycopg://"):
+    make_url(_url).get_dialect().import_dbapi()
 
 
 @dataclass(frozen=True)
