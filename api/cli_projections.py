@@ -67,6 +67,7 @@ def rebuild(
     *,
     every: Every = False,
     check: Annotated[bool, typer.Option("--check", help="Compare only; switch nothing.")] = False,
+    batch: Annotated[int, typer.Option(min=1, help="Events folded in one transaction.")] = 1000,
     as_json: AsJson = False,
 ) -> None:
     """Fold the log anew beside the live read model and put it in its place; repeat to go on.
@@ -79,7 +80,7 @@ def rebuild(
     try:
         with _looking_after() as engine:
             for follower in _named(engine, name, every=every):
-                it = Rebuild(follower.projection, engine.log, engine.read_engine)
+                it = Rebuild(follower.projection, engine.log, engine.read_engine, batch=batch)
                 told = _progress(follower.projection.name, sys.stderr)
                 done.append(it.run(told, checks=check))
     except KeyboardInterrupt:

@@ -29,8 +29,9 @@ from projections.runner import Follower, Poisoned, Source
 PREFIX = "rebuild_"
 """Put before the name of a read model, and of its tables, for the copy that a rebuild makes."""
 
-# Short transactions: on SQLite the follower of the serving process waits for each of them.
-_BATCH = 1000
+BATCH = 1000
+"""Events folded in one transaction: on SQLite the serving process waits for each of them."""
+
 _LONGEST_PAUSE = 0.5
 _LOCK = 0x7265626C  # "rebl"
 
@@ -209,7 +210,7 @@ class Rebuild:
     """
 
     def __init__(
-        self, projection: Projection, log: Source, engine: Engine, *, batch: int = _BATCH
+        self, projection: Projection, log: Source, engine: Engine, *, batch: int = BATCH
     ) -> None:
         self.live = projection
         self.copy = type(projection)(PREFIX)
