@@ -239,7 +239,7 @@ def _papers(
         )
         .select_from(owed.outerjoin(sums, sums.c.obligation_id == owed.c.obligation_id))
         .where(is_known(owed, "owed"), owed.c.detail == "mediation", sa.not_(replaced))
-        .group_by(owed.c.case_id, *_place(owed.c))
+        .group_by(owed.c.paper_id, *_place(owed.c))
         .subquery()
     )
     is_over = case.c.last_due_on <= period.last
