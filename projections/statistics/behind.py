@@ -165,7 +165,7 @@ def _condition(asked: _Asked, measure: Measure) -> sa.ColumnElement[bool]:
         wanted = {"all": sa.true(), "performed": paper.performed == 1}
         is_it = wanted.get(measure.which, paper.breached == 1)
         is_paper = sa.exists().where(
-            paper.case_id == line.case_id, paper.body_id == line.body_id, paper.is_over, is_it
+            paper.paper_id == line.paper_id, paper.body_id == line.body_id, paper.is_over, is_it
         )
         return sa.and_(stands(ledger, line, due, at_position), bodies.where(line), is_paper)
     raise TypeError(measure)

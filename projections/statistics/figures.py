@@ -210,7 +210,7 @@ class _Sheet:
                 and flow.stock in (None, cell.stock)
                 and flow.on_time in (None, cell.on_time)
                 and flow.collective in (None, cell.collective)
-                and not (flow.of_period and cell.since < self._from)
+                and not (flow.of_period and not self._from <= cell.since < self._to)
                 and not (flow.at_source and cell.at.level not in self._at_source)
             ):
                 yield cell
@@ -322,6 +322,8 @@ def _by_level(
     if formula.levels == "none":
         return
     for rank, level in enumerate(levels, start=1):
+        if bodies.level not in (None, level):
+            continue
         if formula.levels == "each":
             sheet = _Sheet(found, bodies._replace(level=level), period, at_source)
             value = _value(formula, sheet)

@@ -36,7 +36,7 @@ class Flow(NamedTuple):
 
     `credited` says which body of a line has to be one of those asked about: the one it was written
     at, or the other: where the case was registered, or accepted first. `beside` leaves out what
-    counts at these bodies themselves; `of_period` what was registered before the period. A move
+    counts at these bodies themselves; `of_period` what was not registered in the period. A move
     between two of the bodies asked about is none.
     """
 

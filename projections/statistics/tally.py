@@ -279,7 +279,7 @@ def papers(ledger: Ledger, due: Due, at_position: int | None) -> sa.Subquery:
     falls_due = due.falls_in(owed.c.due_on)
     return (
         sa.select(
-            owed.c.case_id,
+            owed.c.paper_id,
             *_place(owed.c),
             (sa.func.max(owed.c.due_on) <= due.last).label("is_over"),
             sa.func.min(sa.case((got >= owed.c.fen, 1), else_=0)).label("performed"),
@@ -289,7 +289,7 @@ def papers(ledger: Ledger, due: Due, at_position: int | None) -> sa.Subquery:
         )
         .select_from(owed.outerjoin(sums, sums.c.obligation_id == owed.c.obligation_id))
         .where(stands(ledger, owed.c, due, at_position))
-        .group_by(owed.c.case_id, *_place(owed.c))
+        .group_by(owed.c.paper_id, *_place(owed.c))
         .subquery()
     )
 
