@@ -194,6 +194,10 @@ class Follower:
         advance(connection, self.projection.follower, position, to_position)
 
     def _write(self, connection: Connection, batch: Sequence[Recorded]) -> None:
+        if not batch:
+            # A fold that fails whatever it is given has failed for every event of it already.
+            return
+
         def load(table: Table, keys: Collection[UUID]) -> Mapping[UUID, Row[Any]]:
             return load_rows(connection, table, keys)
 

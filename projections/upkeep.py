@@ -399,7 +399,7 @@ def _under_way() -> Unsafe:
 
 
 def _names(projection: Projection) -> tuple[str, ...]:
-    return tuple(table.name for table in projection.tables)
+    return tuple(str(table.name) for table in projection.tables)
 
 
 def left(engine: Engine, projections: Sequence[Projection]) -> list[Left]:

@@ -24,7 +24,9 @@ from typer.testing import CliRunner, Result
 from api import cli
 from api.bootstrap import projections
 from mediation.errors import MediationError
+from mediation.store import tracked_position
 from projections.runner import TRIES
+from projections.upkeep import PREFIX
 from tests.api.desk import CANARIES, agreed, assert_problem, register
 from tests.databases import BACKENDS, fresh_postgresql, fresh_sqlite
 from tests.serving import DISTRICT, EAST, Served, served
@@ -137,9 +139,14 @@ def followers_of(client: httpx.Client) -> dict[str, Any]:
 
 def row_of(client: httpx.Client, case_id: str, position: int) -> dict[str, Any]:
     """Give the row of a case in the register, as of this position at the least."""
-    page = client.get("/cases", params={"limit": 100}, headers={"Min-Position": str(position)})
-    (row,) = [it for it in page.json()["items"] if it["case_id"] == case_id]
-    return dict(row)
+    asked: dict[str, Any] = {"limit": 100}
+    while True:
+        page = client.get("/cases", params=asked, headers={"Min-Position": str(position)}).json()
+        for it in page["items"]:
+            if it["case_id"] == case_id:
+                return dict(it)
+        asked["cursor"] = page["next"]
+        assert asked["cursor"], "the case stands on no page"
 
 
 def test_a_poison_event_raises_an_alarm_and_is_drained(office, environment, monkeypatch):
@@ -199,6 +206,12 @@ def test_a_poison_event_raises_an_alarm_and_is_drained(office, environment, monk
     assert {it["is_same"] for it in told("rebuild", "--all", "--check")["rebuilt"]} == {True}
 
 
+def copied_by(office: Served) -> int:
+    """Read how far the rebuild of the worklist has come."""
+    with office.engine.read_engine.connect() as connection:
+        return tracked_position(connection, PREFIX + office.engine.worklist.follower) or 0
+
+
 def test_read_models_are_rebuilt_beside_a_serving_process(office, environment):
     """Interrupted and resumed, from another process, while cases are registered and listed."""
     clerk, done, answers = office.client_for("clerk", EAST), Event(), list[int]()
@@ -214,20 +227,23 @@ def test_read_models_are_rebuilt_beside_a_serving_process(office, environment):
             if listed.status_code != 200:
                 assert_problem(listed, 503, "read-model-behind")
             answers.append(listed.status_code)
+            done.wait(0.05)
 
     thread = Thread(target=work)
     thread.start()
     try:
         command = ("rebuild", "worklist", "--batch", "1", "--json")
         with started(*command, environment=environment) as rebuilding:
-            while not (copied := _copied()) and rebuilding.poll() is None:
-                time.sleep(0.02)
+            while not (copied := copied_by(office)) and rebuilding.poll() is None:
+                time.sleep(0.01)
             rebuilding.send_signal(signal.SIGINT)
             printed, complaint = rebuilding.communicate(timeout=60)
         assert (rebuilding.returncode, printed) == (130, ""), complaint
         assert "再次执行同一命令" in complaint
         assert "Traceback" not in complaint
-        assert _copied() >= copied
+        (stands,) = [it for it in told("status")["read_models"] if it["name"] == "worklist"]
+        assert stands["rebuild"]["position"] == copied_by(office) >= copied > 0
+        assert not stands["rebuild"]["is_running"]
 
         with started("rebuild", "--all", "--json", environment=environment) as rebuilding:
             printed, complaint = rebuilding.communicate(timeout=120)
@@ -245,9 +261,3 @@ def test_read_models_are_rebuilt_beside_a_serving_process(office, environment):
     assert answers.count(200) > len(answers) / 2
     caught_up(office)
     assert {it["is_same"] for it in told("rebuild", "--all", "--check")["rebuilt"]} == {True}
-
-
-def _copied() -> int:
-    """Ask the command line how far the rebuild of the worklist is."""
-    (rebuild,) = [it["rebuild"] for it in told("status")["read_models"] if it["name"] == "worklist"]
-    return int(rebuild["position"]) if rebuild else 0
