@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from api.console import AsJson, say, settings
+
 if TYPE_CHECKING:
     from api.upkeep import Finding
     from mediation.store.inspection import Holding
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -29,9 +28,8 @@ def check(
 ) -> None:
     """Read the whole store and say how far it goes; 1 if anything is wrong with it."""
     from api import upkeep
-    from api.settings import Settings
 
-    told = upkeep.check(Settings(), at_least=at_least, progress=_shown("check"))
+    told = upkeep.check(settings(), at_least=at_least, progress=_shown("check"))
     lines = [
         *_holding(told.log),
         f"密钥库所记位置 / position the vault knows of: {told.marked}",
@@ -43,7 +41,7 @@ def check(
         *_findings(told.findings),
         "完好 / sound" if told.sound else "有问题 / not sound",
     ]
-    _say(told, lines, as_json=as_json)
+    say(told, *lines, as_json=as_json)
     raise typer.Exit(0 if told.sound else 1)
 
 
@@ -52,10 +50,9 @@ def back_up(log_dir: str, vault_dir: str, *, as_json: AsJson = False) -> None:
     from pathlib import Path
 
     from api import upkeep
-    from api.settings import Settings
 
     told = upkeep.back_up(
-        Settings(),
+        settings(),
         log_dir=Path(log_dir),
         vault_dir=Path(vault_dir),
         progress=_shown("backup"),
@@ -65,7 +62,7 @@ def back_up(log_dir: str, vault_dir: str, *, as_json: AsJson = False) -> None:
         *_holding(told.holding),
         *_findings(told.findings),
     ]
-    _say(told, lines, as_json=as_json)
+    say(told, *lines, as_json=as_json)
     raise typer.Exit(1 if told.findings else 0)
 
 
@@ -80,19 +77,18 @@ def accept_loss(
     from uuid import UUID
 
     from api import upkeep
-    from api.settings import Settings
     from mediation.errors import NotFound
 
     try:
         account_id = UUID(account)
     except ValueError:
         raise NotFound from None
-    loss = upkeep.accept_loss(Settings(), position=position, account_id=account_id, reason=reason)
+    loss = upkeep.accept_loss(settings(), position=position, account_id=account_id, reason=reason)
     line = (
         f"已记录丢失，日志从位置 {loss.after_position} 继续 / loss on record, the log goes on from "
         f"{loss.after_position}; it had come to {loss.until_position}"
     )
-    _say(loss, [line], as_json=as_json)
+    say(loss, line, as_json=as_json)
 
 
 def _holding(log: Holding) -> list[str]:
@@ -125,12 +121,3 @@ def _shown(what: str) -> Any:
             screen.flush()
 
     return show
-
-
-def _say(told: Any, lines: list[str], *, as_json: bool) -> None:
-    if as_json:
-        import msgspec
-
-        typer.echo(json.dumps(msgspec.to_builtins(told), ensure_ascii=False))
-    else:
-        typer.echo("\n".join(lines))

@@ -29,6 +29,7 @@ from mediation.store.access import AccessKind
 from mediation.store.vault import VAULT_KEY
 from projections.base import create
 from projections.runner import Follower
+from projections.upkeep import Rebuild
 from projections.worklist import Worklist
 from tests.databases import administering, fresh_postgresql, fresh_sqlite
 
@@ -181,19 +182,32 @@ def test_every_table_has_its_grants(owned: Settings, serving: Settings):
         engine.dispose()
 
 
-def test_what_is_built_beside_the_live_read_models_is_shared_too(
-    owned: Settings, serving: Settings
-):
-    """The owner makes the tables of a rebuild, and the role that serves keeps them up."""
-    again = Worklist("again_")
-    engine = open_engine(owned.database_url or "")
-    create(engine, [again])
-    engine.dispose()
+def test_the_owner_rebuilds_what_the_other_role_keeps_up(owned: Settings, serving: Settings):
+    """The tables of a copy are shared as the live ones are, and the live one goes on after it."""
     app = build(serving, env={})
+    engine = open_engine(owned.database_url or "")
     try:
         found_district(app, TOP, coordinator="示例统筹员")
+        live = app.followers["worklist"]
+        assert live.catch_up() == 3
+
+        again = Worklist("again_")
+        create(engine, [again])
         assert Follower(again, app.log, app.read_engine).catch_up() == 3
+        rebuilt = Rebuild(live.projection, app.log, engine).run()
+
+        assert rebuilt.is_switched
+        assert rebuilt.is_same
+        app.mediation.execute(
+            Request(
+                actor_id=SYSTEM,
+                key="after",
+                command=OpenAccount(display_name=Personal("示例乙")),
+            )
+        )
+        assert live.catch_up() == 4
     finally:
+        engine.dispose()
         app.close()
 
 
