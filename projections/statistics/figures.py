@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
+from functools import cached_property
 from itertools import accumulate
 
 import msgspec
@@ -30,14 +31,11 @@ from projections.statistics.formulas import (
     Stock,
     wording,
 )
-from projections.statistics.ledger import Ledger
+from projections.statistics.ledger import At, Ledger
 from projections.statistics.periods import DAY, Bodies, Period
 from projections.statistics.tally import Cell, Read, read
 
 _PLACES = 4
-
-Rungs = tuple[tuple[str, ...], frozenset[str]]
-"""The codes of the levels from below, and of those that count as the source."""
 
 
 class Number(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,14 +133,12 @@ def figures(  # noqa: PLR0913 - a question has many sides, each told by its name
     fresh = freshness(connection, ledger)
     periods = (period, period.before(), period.year_before())
     found = read(connection, ledger, periods, today, at_position)
-    rungs = (tuple(levels), frozenset(at_source))
+    sheets = _Sheets(found, bodies, periods, tuple(levels), frozenset(at_source))
     return Figures(
         first=period.first,
         last=period.last,
         figures=tuple(
-            _figure(formula, found, bodies, periods, rungs)
-            for formula in FORMULAS
-            if only in (None, formula.code)
+            _figure(formula, sheets) for formula in FORMULAS if only in (None, formula.code)
         ),
         as_of_position=fresh.as_of_position if at_position is None else at_position,
         parked=fresh.parked,
@@ -150,17 +146,40 @@ def figures(  # noqa: PLR0913 - a question has many sides, each told by its name
 
 
 class _Sheet:
-    """The numbers of one set of bodies in one period."""
+    """The numbers of one set of bodies in one period; whatever is no concern of theirs is left out.
+
+    `at_source` are the codes of the levels that count as the source.
+    """
 
     def __init__(
         self, found: Read, bodies: Bodies, period: Period, at_source: frozenset[str]
     ) -> None:
         self._read = found
-        self._holds = bodies.holds
+        self._bodies = bodies
+        self._held: dict[At, bool] = {}
         self._period = period
         self._at_source = at_source
         self._from = bisect_right(found.breaks, period.first)
         self._to = bisect_right(found.breaks, period.last + DAY)
+        self._cells: dict[str, list[Cell]] = {}
+        self._moved: list[Cell] = []
+        for term, cells in found.cells.items():
+            concerned = [
+                cell
+                for cell in cells
+                if cell.bucket >= self._from
+                and (self._holds(cell.at) or (cell.other is not None and self._holds(cell.other)))
+            ]
+            self._cells[term] = [cell for cell in concerned if cell.bucket < self._to]
+            self._moved += [
+                cell for cell in concerned if (cell.enters or cell.leaves) and self._holds(cell.at)
+            ]
+
+    def _holds(self, at: At) -> bool:
+        found = self._held.get(at)
+        if found is None:
+            found = self._held[at] = self._bodies.holds(at)
+        return found
 
     def number(self, measure: Measure) -> dict[str, int | None]:  # noqa: PLR0911 - one for each kind
         """Give the value of what is measured, and its workers or cases."""
@@ -196,13 +215,12 @@ class _Sheet:
 
     def _flow(self, flow: Flow) -> Iterator[Cell]:
         is_move = flow.term in ("moved-in", "moved-out")
-        for cell in self._read.cells.get(flow.term, ()):
+        for cell in self._cells.get(flow.term, ()):
             other = cell.other
             holds_other = other is not None and self._holds(other)
             holds = self._holds(cell.at) if flow.credited == "at" else holds_other
             if (
                 holds
-                and self._from <= cell.bucket < self._to
                 and cell.matter == flow.matter
                 and not (is_move and holds_other)
                 and not (flow.beside and self._holds(cell.at))
@@ -223,12 +241,7 @@ class _Sheet:
             for stock, at, count in self._read.stocks
             if stock == measure.stock and self._holds(at)
         )
-        since = sum(
-            cell.by(measure.stock)
-            for cells in self._read.cells.values()
-            for cell in cells
-            if cell.bucket >= until and self._holds(cell.at)
-        )
+        since = sum(cell.by(measure.stock) for cell in self._moved if cell.bucket >= until)
         return now - since
 
     def _days(self, measure: Days) -> dict[str, int | None]:
@@ -295,13 +308,52 @@ def _ratio(numerator: float | None, denominator: float | None) -> float | None:
     return round(numerator / denominator, _PLACES)
 
 
-def _figure(
-    formula: Formula, found: Read, bodies: Bodies, periods: Sequence[Period], rungs: Rungs
-) -> Figure:
+class _Sheets:
+    """The sheets of one question: of its periods, and of each level, made when first looked at."""
+
+    def __init__(
+        self,
+        found: Read,
+        bodies: Bodies,
+        periods: tuple[Period, Period, Period],
+        levels: tuple[str, ...],
+        at_source: frozenset[str],
+    ) -> None:
+        self._read, self._bodies, self._at_source = found, bodies, at_source
+        self._levels = levels
+        self.periods = periods
+        self.of_periods = [_Sheet(found, bodies, it, at_source) for it in periods]
+
+    @property
+    def _asked(self) -> list[tuple[int, str]]:
+        own = self._bodies.level
+        return [(at, it) for at, it in enumerate(self._levels) if own in (None, it)]
+
+    @cached_property
+    def of_levels(self) -> dict[str, _Sheet]:
+        """The sheets of those of the bodies that are on each level."""
+        return {
+            level: _Sheet(
+                self._read, self._bodies._replace(level=level), self.periods[0], self._at_source
+            )
+            for _, level in self._asked
+        }
+
+    @cached_property
+    def up_to_levels(self) -> dict[str, _Sheet]:
+        """The sheets on which each level and all below it count as the source."""
+        return {
+            level: _Sheet(
+                self._read, self._bodies, self.periods[0], frozenset(self._levels[: at + 1])
+            )
+            for at, level in self._asked
+        }
+
+
+def _figure(formula: Formula, sheets: _Sheets) -> Figure:
     words = wording(formula)
-    now, before, year_before = (
-        _value(formula, _Sheet(found, bodies, it, rungs[1])) for it in periods
-    )
+    periods = sheets.periods
+    now, before, year_before = (_value(formula, sheet) for sheet in sheets.of_periods)
     return Figure(
         **msgspec.structs.asdict(now),
         formula=formula.code,
@@ -309,29 +361,18 @@ def _figure(
         label=words.label,
         definition=words.definition,
         unit=formula.unit,
-        levels=tuple(_by_level(formula, found, bodies, periods[0], rungs)),
+        levels=tuple(_by_level(formula, sheets)),
         period_before=_compared(now, before, periods[1]),
         year_before=_compared(now, year_before, periods[2]),
     )
 
 
-def _by_level(
-    formula: Formula, found: Read, bodies: Bodies, period: Period, rungs: Rungs
-) -> Iterator[OfLevel]:
-    levels, at_source = rungs
+def _by_level(formula: Formula, sheets: _Sheets) -> Iterator[OfLevel]:
     if formula.levels == "none":
         return
-    for rank, level in enumerate(levels, start=1):
-        if bodies.level not in (None, level):
-            continue
-        if formula.levels == "each":
-            sheet = _Sheet(found, bodies._replace(level=level), period, at_source)
-            value = _value(formula, sheet)
-        else:
-            # What was solved there and below, of all that was concluded.
-            upto = frozenset(levels[:rank])
-            sheet = _Sheet(found, bodies, period, upto)
-            value = _value(formula, sheet)
+    of_levels = sheets.of_levels if formula.levels == "each" else sheets.up_to_levels
+    for level, sheet in of_levels.items():
+        value = _value(formula, sheet)
         yield OfLevel(level=level, **msgspec.structs.asdict(value))
 
 

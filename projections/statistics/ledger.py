@@ -92,6 +92,12 @@ INSPECTION = "inspection"
 
 NEW, AGAIN = "new", "again"
 
+NOT_IN_SCOPE = (
+    *("not-labour-dispute", "insurance-benefit", "housing-reform", "appraisal-objection"),
+    *("domestic-worker", "artisan-helper", "farm-household-hire", "wrong-place"),
+)
+"""Reasons for which an application is outside the scope of mediation, or of the district."""
+
 
 class At(NamedTuple):
     """A body, its path, and the level and branch that it has."""
@@ -131,8 +137,9 @@ class Count(msgspec.Struct, array_like=True, kw_only=True):
     """What the ledger has written of a case, beside how the case stands.
 
     `papers` says of each obligation where it was put down, `asked_at` which body a pending move
-    waits for; `opened` says of each open date the number of its row, and the day, position and
-    version of the event that started it.
+    waits for; `is_out_of_scope` that the case was refused as such before it was ever accepted;
+    `opened` says of each open date the number of its row, and the day, position and version of the
+    event that started it.
     """
 
     lines: int = 0
@@ -144,6 +151,7 @@ class Count(msgspec.Struct, array_like=True, kw_only=True):
     forums: dict[UUID, str] = {}
     owed: dict[UUID, Owed] = {}
     asked_at: At | None = None
+    is_out_of_scope: bool = False
     opened: dict[str, tuple[int, date, int, int]] = {}
 
 
@@ -350,7 +358,18 @@ class _Book:
                 term,
                 detail=NEW if event.acceptance_no == 1 else AGAIN,
                 collective=event.collective,
-                since=case.received_on,
+                # Once out of scope, a dispute stays out of the share of those in scope.
+                since=None if count.is_out_of_scope else case.received_on,
+                other=count.registered_at,
+            )
+        if isinstance(event, CaseNotAccepted):
+            is_known = count.is_out_of_scope or case.acceptance_no > 0
+            is_out = event.reason_code in NOT_IN_SCOPE
+            count.is_out_of_scope = count.is_out_of_scope or (is_out and not is_known)
+            return _Line(
+                term,
+                detail=event.reason_code,
+                since=None if is_out and is_known else case.received_on,
                 other=count.registered_at,
             )
         if isinstance(event, MediationConcluded):
