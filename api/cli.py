@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api import cli_projections
+from api import cli_case, cli_projections, cli_store
 from api.console import PLAIN, AsJson, configure_logs, opened, say, settings
 
 if TYPE_CHECKING:
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Mediation ladder · 劳动争议多级递进调解引擎", **PLAIN)
 ladders = typer.Typer(help="Check ladder files.", **PLAIN)
 tokens = typer.Typer(help="Issue and revoke access tokens.", **PLAIN)
-cases = typer.Typer(help="Look at one case in the store.", **PLAIN)
 app.add_typer(ladders, name="ladder")
 app.add_typer(tokens, name="token")
-app.add_typer(cases, name="case")
+app.add_typer(cli_case.app, name="case")
 app.add_typer(cli_projections.app, name="projections")
+cli_store.add_to(app)
 
 
 def main() -> None:
@@ -43,9 +43,16 @@ def main() -> None:
 @app.command()
 def serve(*, as_json: AsJson = False) -> None:
     """Serve the HTTP API and keep the read models up to the log."""
+    import signal
+
     from api.server import server_of
 
+    def end(_signal: int, _frame: Any) -> None:
+        sys.exit(0)
+
     configure_logs()
+    # The server raises the signal again once it has ended: what was opened here is closed then.
+    signal.signal(signal.SIGTERM, end)
     chosen = settings()
 
     def started(url: str) -> None:
@@ -73,6 +80,7 @@ def migrate(
     *,
     district: Annotated[str | None, typer.Option(help="Code of a new store's district.")] = None,
     kind: Annotated[str | None, typer.Option(help="live, demo or test; for a new store.")] = None,
+    app_role: Annotated[str | None, typer.Option(help="PostgreSQL role that will serve.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring the tables of the configured store up to this release."""
@@ -81,7 +89,9 @@ def migrate(
 
     if kind not in (None, "live", "demo", "test"):
         raise typer.BadParameter("live, demo or test", param_hint="--kind")
-    steps = migrate_all(settings(), district=district, kind=kind, at=system_clock())
+    steps = migrate_all(
+        settings(), district=district, kind=kind, app_role=app_role, at=system_clock()
+    )
     say({"steps": steps}, f"已迁移 / migrated: {steps}", as_json=as_json)
 
 
@@ -257,41 +267,6 @@ def revoke_token(token_id: str, *, as_json: AsJson = False) -> None:
     with opened(settings()) as engine:
         engine.tokens.revoke(token_id)
     say({"token_id": token_id, "revoked": True}, "已撤销 / revoked", as_json=as_json)
-
-
-@cases.command("show")
-def show_case(case_id: str, *, as_json: AsJson = False) -> None:
-    """Show a case as it stands, personal data masked."""
-    from api.routes.cases import case_shown
-
-    with opened(settings()) as engine:
-        _, case = engine.log.fold(_stream(engine, case_id), "case")
-        shown = case_shown(case, engine.mediation)
-    say(
-        shown,
-        f"{shown.case_number}  {shown.phase_label.zh} / {shown.phase_label.en}",
-        f"{shown.level_label.zh} / {shown.level_label.en}  {shown.custody_body_id}",
-        *(f"{due.due_on}  {due.code}  {due.explain.zh}" for due in shown.due),
-        as_json=as_json,
-    )
-
-
-@cases.command("history")
-def show_history(case_id: str, *, as_json: AsJson = False) -> None:
-    """Show the events of a case in order, nothing personal in clear."""
-    from api.routes.cases import history_item
-
-    with opened(settings()) as engine:
-        items = [history_item(it) for it in engine.log.events_of(_stream(engine, case_id))]
-    say(
-        {"items": items},
-        *(
-            f"{it.position:>8}  {it.version:>4}  {it.occurred_at:%Y-%m-%d %H:%M}  "
-            f"{it.label.zh} / {it.label.en}  {it.role}@{it.body_id}"
-            for it in items
-        ),
-        as_json=as_json,
-    )
 
 
 def _stream(engine: Engine, named: str) -> Any:

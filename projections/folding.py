@@ -67,10 +67,10 @@ _SHANGHAI = timedelta(hours=8)
 Touched = dict[UUID, Standing]
 
 
-def commands(
+def steps(
     batch: Iterable[Recorded], known: Callable[[set[UUID]], Touched]
-) -> Iterator[tuple[int, Touched]]:
-    """Fold a batch command by command, and tell of each its end and the cases it touched.
+) -> Iterator[tuple[Recorded, Any, Standing]]:
+    """Fold a batch event by event, and tell of each what it leaves of its case.
 
     Args:
         batch: events in order, whole commands.
@@ -82,17 +82,23 @@ def commands(
     """
     of_cases = [it for it in batch if it.topic.startswith("case.")]
     standings = known({_stream(it) for it in of_cases})
-    for command_end, events in groupby(of_cases, key=lambda it: it.command_end):
-        touched: Touched = {}
-        for recorded in events:
-            case_id, event = _stream(recorded), decode(recorded.topic, recorded.state)
-            if isinstance(event, CaseRegistered):
-                standings[case_id] = _registered(event)
-            standing = touched[case_id] = standings[case_id]
-            standing.version = recorded.originator_version
-            standing.position = command_end
-            _advance(standing, event)
-        yield command_end, touched
+    for recorded in of_cases:
+        case_id, event = _stream(recorded), decode(recorded.topic, recorded.state)
+        if isinstance(event, CaseRegistered):
+            standings[case_id] = _registered(event)
+        standing = standings[case_id]
+        standing.version = recorded.originator_version
+        standing.position = recorded.command_end
+        _advance(standing, event)
+        yield recorded, event, standing
+
+
+def commands(
+    batch: Iterable[Recorded], known: Callable[[set[UUID]], Touched]
+) -> Iterator[tuple[int, Touched]]:
+    """Fold a batch command by command, and tell of each its end and the cases it touched."""
+    for command_end, events in groupby(steps(batch, known), key=lambda it: it[0].command_end):
+        yield command_end, {standing.case_id: standing for _, _, standing in events}
 
 
 def _stream(recorded: Recorded) -> UUID:

@@ -11,6 +11,7 @@ from mediation.ladder.load import (
 from mediation.ladder.model import (
     Approval,
     BackDating,
+    Branch,
     Coded,
     Ground,
     Ladder,
@@ -29,6 +30,7 @@ from mediation.ladder.reading import Finding, Report
 __all__ = [
     "Approval",
     "BackDating",
+    "Branch",
     "Coded",
     "Finding",
     "Ground",

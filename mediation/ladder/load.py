@@ -15,6 +15,7 @@ from mediation.ladder.model import (
     UPWARD,
     Approval,
     BackDating,
+    Branch,
     Coded,
     Ground,
     Ladder,
@@ -189,7 +190,12 @@ def _ladder(root: Table, *, digest: str, known_grounds: frozenset[str]) -> Ladde
     grounds = tuple(_ground(row, known_grounds) for row in root.tables("grounds", required=True))
     _once(root, "grounds", [ground.code for ground in grounds])
     level_rows = root.tables("levels", required=True)
-    levels = tuple(_level(row, index, len(level_rows)) for index, row in enumerate(level_rows))
+    return_groups = tuple(_coded(row) for row in root.tables("return_groups", required=False))
+    heads = tuple(group.code for group in return_groups)
+    _once(root, "return_groups", heads)
+    levels = tuple(
+        _level(row, index, len(level_rows), heads) for index, row in enumerate(level_rows)
+    )
     if root.has("levels") and len(levels) < _FEWEST_LEVELS:
         root.findings.error(
             "levels",
@@ -212,6 +218,7 @@ def _ladder(root: Table, *, digest: str, known_grounds: frozenset[str]) -> Ladde
         title=title,
         statutory_term=statutory_term,
         extension_answer_below_days=extension,
+        return_groups=return_groups,
         levels=levels,
         limits=limits,
         grounds=grounds,
@@ -250,12 +257,14 @@ def _ground(row: Table, known: frozenset[str]) -> Ground:
     return ground
 
 
-def _level(row: Table, index: int, count: int) -> Level:
+def _level(row: Table, index: int, count: int, groups: tuple[str, ...]) -> Level:
     level = Level(
         code=row.code("code"),
         label=row.label("label"),
         inside_employer=row.yes("inside_employer"),
-        branches=tuple(_coded(branch) for branch in row.tables("branches", required=False)),
+        at_source=row.yes("at_source"),
+        return_group=_return_group(row, groups),
+        branches=tuple(_branch(it, groups) for it in row.tables("branches", required=False)),
         bodies=tuple(_coded(body) for body in row.tables("bodies", required=True)),
         legal_basis=row.label("legal_basis"),
         target=_target(row.table("target")) if row.has("target") else None,
@@ -271,6 +280,20 @@ def _level(row: Table, index: int, count: int) -> Level:
         )
     row.close()
     return level
+
+
+def _return_group(row: Table, groups: tuple[str, ...]) -> str | None:
+    return row.one_of("return_group", groups) if row.has("return_group") else None
+
+
+def _branch(row: Table, groups: tuple[str, ...]) -> Branch:
+    branch = Branch(
+        code=row.code("code"),
+        label=row.label("label"),
+        return_group=_return_group(row, groups),
+    )
+    row.close()
+    return branch
 
 
 def _coded(row: Table) -> Coded:

@@ -56,13 +56,25 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     source: str
 
 
+class Branch(Coded, frozen=True, kw_only=True):
+    """One of the kinds of body that share a rung; `return_group` goes before that of the level."""
+
+    return_group: str | None
+
+
 class Level(msgspec.Struct, frozen=True, kw_only=True):
-    """One rung. `inside_employer`: the body belongs to the employer and is told nothing later."""
+    """One rung. `inside_employer`: the body belongs to the employer and is told nothing later.
+
+    `at_source`: what is solved here counts as solved without being handed up (矛盾不上交).
+    `return_group`: under which head the official return counts its bodies; None: under none.
+    """
 
     code: str
     label: Label
     inside_employer: bool
-    branches: tuple[Coded, ...]
+    at_source: bool
+    return_group: str | None
+    branches: tuple[Branch, ...]
     bodies: tuple[Coded, ...]
     legal_basis: Label
     target: Target | None
@@ -173,6 +185,7 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True):
     title: Label
     statutory_term: str
     extension_answer_below_days: int
+    return_groups: tuple[Coded, ...]
     levels: tuple[Level, ...]
     limits: tuple[Limit, ...]
     grounds: tuple[Ground, ...]
@@ -209,6 +222,16 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True):
             if level.code == code:
                 return rank
         raise LevelUnknown
+
+    def return_group(self, level: str, branch: str | None) -> str | None:
+        """Give the head of the official return that a body counts under; None if it has none.
+
+        Raises:
+            LevelUnknown: the ladder has no such level.
+        """
+        rung = self.level(level)
+        named = next((it.return_group for it in rung.branches if it.code == branch), None)
+        return named or rung.return_group
 
     @property
     def top(self) -> Level:

@@ -24,7 +24,15 @@ def ladder_page() -> str:
 def _ladder(it: ladder.Ladder) -> Iterator[str]:
     shown = (
         *("ref", "title", "digest", "statutory_term", "extension_answer_below_days", "levels"),
-        *("limits", "grounds", "approvals", "risk_rule", "back_dating", "small_case"),
+        *(
+            "return_groups",
+            "limits",
+            "grounds",
+            "approvals",
+            "risk_rule",
+            "back_dating",
+            "small_case",
+        ),
     )
     ranks = {level.code: f"{rank} {level.label.zh}" for rank, level in enumerate(it.levels, 1)}
     days = it.extension_answer_below_days
@@ -42,6 +50,9 @@ def _ladder(it: ladder.Ladder) -> Iterator[str]:
         ["Level 层级", "Bodies 调解组织", "Target 内部时限", "Legal basis 依据"],
         (_level(rank, level) for rank, level in enumerate(it.levels, 1)),
     )
+    if it.return_groups:
+        yield f"### Heads of the return of {it.ref}"
+        yield _bullets(*(f"{code(group.code)} {beside(group.label)}" for group in it.return_groups))
     yield f"### Grounds of {it.ref}"
     yield from _grounds(it)
     yield f"### Limits of {it.ref}"
@@ -75,7 +86,10 @@ def _named(table_name: str, keys: Iterable[str]) -> Label:
 
 
 def _level(rank: int, level: ladder.Level) -> list[str]:
-    shown = ("code", "label", "inside_employer", "branches", "bodies", "target", "legal_basis")
+    shown = (
+        *("code", "label", "inside_employer", "at_source", "return_group", "branches", "bodies"),
+        *("target", "legal_basis"),
+    )
     target = level.target
     days = length(target.working_days, "wd") if target else ""
     return [
@@ -84,7 +98,13 @@ def _level(rank: int, level: ladder.Level) -> list[str]:
                 f"{rank} {code(level.code)}",
                 below(level.label),
                 *(["在用人单位内部 inside the employer"] * level.inside_employer),
-                *(f"分支 branch {code(it.code)} {beside(it.label)}" for it in level.branches),
+                *(["计入就地化解 counts as solved at the source"] * level.at_source),
+                *([f"报表归口 return {code(level.return_group)}"] if level.return_group else []),
+                *(
+                    f"分支 branch {code(it.code)} {beside(it.label)}"
+                    + (f" → {code(it.return_group)}" if it.return_group else "")
+                    for it in level.branches
+                ),
                 *rest(level, *shown, "grounds"),
             ]
         ),

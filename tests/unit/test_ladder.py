@@ -18,7 +18,7 @@ OTHERS = ROOT / "tests" / "ladders"
 NO_FLAGS: frozenset[str] = frozenset()
 
 PINNED = {
-    "standard-v1": "sha256:7be3cff14a4ce5981f4dc43b377aee44694a9c03de80145475f4b7ac47f62892",
+    "standard-v1": "sha256:8c69eab4602390e66121d459b5f8b221a8de0db08c9eb2a188be20a3fadb9d79",
 }
 
 
