@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime, timedelta
-from itertools import groupby
 from typing import Any
 from uuid import UUID
 
@@ -96,9 +95,18 @@ def steps(
 def commands(
     batch: Iterable[Recorded], known: Callable[[set[UUID]], Touched]
 ) -> Iterator[tuple[int, Touched]]:
-    """Fold a batch command by command, and tell of each its end and the cases it touched."""
-    for command_end, events in groupby(steps(batch, known), key=lambda it: it[0].command_end):
-        yield command_end, {standing.case_id: standing for _, _, standing in events}
+    """Fold a batch command by command, and tell of each its end and the cases it touched.
+
+    Nothing of the next command is folded before what this one left behind was told.
+    """
+    events = list(batch)
+    last = {it.command_end: it.id for it in events if it.topic.startswith("case.")}
+    touched: Touched = {}
+    for recorded, _, standing in steps(events, known):
+        touched[standing.case_id] = standing
+        if recorded.id == last[recorded.command_end]:
+            yield recorded.command_end, touched
+            touched = {}
 
 
 def _stream(recorded: Recorded) -> UUID:
