@@ -5,8 +5,9 @@ from __future__ import annotations
 from benchmarks.report import Goal
 
 _COMMAND = (
-    "The interpreter, not the disk: one process holds one GIL, and a command takes its time in"
-    " threads, HTTP layers, the token and receipt look-ups, deciding and encoding."
+    "The interpreter, not the disk: one process holds one GIL. Of its samples a third carries the"
+    " command out (token and receipt look-ups half of that, then sealing, appending, deciding), a"
+    " quarter is the event loop and its hand-over to threads, a sixth the read models."
 )
 
 COMMANDS_PLAIN = Goal(
@@ -130,8 +131,8 @@ CATCH_UP_ONE = Goal(
     0.9,
     1.3,
     is_most=False,
-    dominates="The fold in Python: reading the standing of each case back, drawing its rows before"
-    " and after each command, encoding the standing.",
+    dominates="The database: an event closes and opens 2.5 interval rows of 30 columns under three"
+    " indexes; the fold itself takes 90 us of CPU an event, the standing's JSON most of that.",
 )
 CATCH_UP_ALL = Goal(
     "G9",
@@ -141,7 +142,7 @@ CATCH_UP_ALL = Goal(
     0.5,
     0.8,
     is_most=False,
-    dominates="The same fold once for every read model, on one GIL.",
+    dominates="The same once for every read model, on one GIL.",
 )
 CATCH_UP_RUNNER = Goal(
     "G10",
@@ -161,7 +162,8 @@ QUEUE = Goal(
     4.0,
     4.0,
     is_most=True,
-    dominates="Building the statement in SQLAlchemy and turning 50 rows into dictionaries.",
+    dominates="Python: shaping 50 rows and building the statement take a third each, asking how far"
+    " the read model has come a fifth, the database about a tenth.",
 )
 QUEUE_TAIL = Goal(
     "G14",
@@ -181,7 +183,8 @@ BYTES = Goal(
     1.0,
     0.85,
     is_most=True,
-    dominates="The envelope of thirteen fields in clear JSON in every event.",
+    dominates="Self-describing JSON: 15 events of 904 B, of which the envelope with its names takes"
+    " 437 and due dates with their reasons 146; receipts and indexes are a quarter of the whole.",
 )
 EXACTNESS = Goal(
     "G16",
