@@ -17,7 +17,6 @@ from mediation.case.values import (
     PendingMove,
     Proceeding,
     Sheet,
-    UrgentReport,
 )
 from mediation.codes import Label
 from mediation.errors import Refusal
@@ -76,6 +75,22 @@ class TextShown(msgspec.Struct, frozen=True, kw_only=True):
     text: str | None
 
 
+class AddresseeShown(msgspec.Struct, frozen=True, kw_only=True):
+    """To whom an urgent report went; the name is null if erased, masked unless asked for."""
+
+    kind: str
+    body_id: str | None
+    name: str | None
+
+
+class ReportShown(msgspec.Struct, frozen=True, kw_only=True):
+    """An urgent report and which of its addressees, counted from 0, have acknowledged it."""
+
+    report_no: int
+    addressees: tuple[AddresseeShown, ...]
+    acknowledged: tuple[int, ...]
+
+
 class CaseShown(msgspec.Struct, frozen=True, kw_only=True):
     """A case as its body sees it. Money is in fen; `texts` stand only in an answer in clear.
 
@@ -127,7 +142,7 @@ class CaseShown(msgspec.Struct, frozen=True, kw_only=True):
     is_fed_back: bool
     counsel_ids: tuple[UUID, ...]
     proceedings: tuple[Proceeding, ...]
-    reports: tuple[UrgentReport, ...]
+    reports: tuple[ReportShown, ...]
     due: tuple[DueShown, ...]
     texts: tuple[TextShown, ...] | None = None
 

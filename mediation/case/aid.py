@@ -19,7 +19,7 @@ from mediation.case.state import (
     require_code,
     unknown,
 )
-from mediation.case.values import Code, Matter, Name, PartyIds
+from mediation.case.values import Code, Matter, PartyIds, unique
 from mediation.errors import NotAllowedNow, Refusal
 from mediation.kernel import Decision, StreamRef, decides, evolves, stored_as
 from mediation.network.accounts import AccountState, Role, account_stream
@@ -128,7 +128,7 @@ class AppointCounsel(CaseCommand, frozen=True, kw_only=True):
 
     counsel_id: UUID
     for_ids: PartyIds
-    firm: Name | None = None
+    firm: Personal | None = None
 
 
 def _reads_account(command: AppointCounsel, facts: CaseFacts) -> tuple[StreamRef, ...]:
@@ -178,8 +178,8 @@ def appoint_counsel(case: CaseState, command: AppointCounsel, facts: CaseFacts) 
             **facts.stamp(CounselAppointed, legal_basis="L-TUL 30"),
             phase=phase,
             counsel_id=command.counsel_id,
-            for_ids=command.for_ids,
-            firm=command.firm,
+            for_ids=unique(command.for_ids),
+            firm=case.text(command.firm, facts),
         ),
     )
 
@@ -194,7 +194,7 @@ class CounselAppointed(CaseEvent, frozen=True, kw_only=True):
 
     counsel_id: UUID
     for_ids: tuple[UUID, ...]
-    firm: str | None
+    firm: Sealed | None
 
 
 @evolves(CounselAppointed)

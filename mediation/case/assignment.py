@@ -22,7 +22,12 @@ from mediation.case.state import (
     require_code,
     unknown,
 )
-from mediation.case.values import Code, Matter, Phase
+from mediation.case.values import (
+    Code,
+    Matter,
+    Phase,
+    unique,
+)
 from mediation.errors import FieldFault, Malformed, NotAllowedNow, Refusal
 from mediation.kernel import Decision, decides, evolves, stored_as
 from mediation.privacy import Personal, Sealed
@@ -99,9 +104,9 @@ def assign_mediators(case: CaseState, command: AssignMediators, facts: CaseFacts
             phase=phase,
             due=(due_date("D06", facts, facts.ladder_of(case), MediatorsAssigned),),
             at_body_id=case.custody_body_id,
-            mediator_ids=tuple(dict.fromkeys(command.mediator_ids)),
+            mediator_ids=unique(command.mediator_ids),
             lead_mediator_id=command.lead_mediator_id,
-            invited_ids=command.invited_ids,
+            invited_ids=unique(command.invited_ids),
         ),
     )
 

@@ -35,6 +35,7 @@ from mediation.case.values import (
     PartyIds,
     Payment,
     Phase,
+    unique,
 )
 from mediation.errors import FieldFault, Malformed, NotAllowedNow, Refusal
 from mediation.kernel import Decision, decides, evolves, stored_as
@@ -134,7 +135,7 @@ def withdraw_application(
         phase=phase,
         due_ended=() if phase is here else case.ending(*CLOCKS, "D07", "D23"),
         irregularities=case.flaws({"out-of-order": phase not in (Phase.WITHDRAWN, Phase.CLOSED)}),
-        by_ids=command.by_ids,
+        by_ids=unique(command.by_ids),
         settled=command.settled,
         explanation=case.text(command.explanation, facts),
     )
@@ -216,7 +217,7 @@ def concluded(  # noqa: PLR0913 - each says one thing about how it ended
         first_accepting_body_id=case.first_accepting_body_id,
         instrument_event_id=paper_id if is_effect else None,
         instrument=instrument if is_effect else None,
-        accepted_by_ids=accepted_by_ids,
+        accepted_by_ids=unique(accepted_by_ids),
         agreed_fen=sum(it.obligation.agreed_fen for it in owed) if is_effect else 0,
     )
 

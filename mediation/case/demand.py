@@ -39,6 +39,7 @@ from mediation.case.values import (
     Phase,
     PositiveFen,
     Side,
+    unique,
 )
 from mediation.kernel import Decision, decides, evolves, stored_as
 from mediation.privacy import Personal, Sealed
@@ -203,7 +204,7 @@ def feed_back_demand(case: CaseState, command: FeedBackDemand, facts: CaseFacts)
     """Record that they were told; once all know the answer, the ten working days are kept (D23)."""
     phase = require_allowed(case, command)
     everybody = tuple(party.party_id for party in case.applicants)
-    told = command.told_ids or everybody
+    told = unique(command.told_ids) or everybody
     if not set(told) <= set(everybody):
         raise unknown("told_ids", "not-an-applicant")
     all_told = set(told) == set(everybody)
@@ -309,7 +310,7 @@ def record_contract_change(
                 }
             ),
             at_body_id=case.custody_body_id,
-            signed_by_ids=command.signed_by_ids,
+            signed_by_ids=unique(command.signed_by_ids),
             obligations=obligations,
             items=tuple(case.text(item.item, facts) for item in command.items),
             superseded_ids=superseded,

@@ -25,6 +25,7 @@ from mediation.case.values import (
     PartyIds,
     Phase,
     Side,
+    unique,
 )
 from mediation.errors import FieldFault, Malformed, NotAllowedNow, Refusal
 from mediation.kernel import Decision, decides, evolves, stored_as
@@ -73,7 +74,7 @@ def draft_agreement(case: CaseState, command: DraftAgreement, facts: CaseFacts) 
     """Store the version with its digest; whoever seals it must be able to."""
     phase = require_allowed(case, command)
     instrument = Instrument(command.instrument)
-    bound_ids = tuple(dict.fromkeys(command.bound_ids))
+    bound_ids = unique(command.bound_ids)
     _require_parties(case, bound_ids)
     _require_results(case, command, frozenset(bound_ids))
     seal_body_id = _sealing_body(case, command, instrument, facts)

@@ -19,6 +19,7 @@ from mediation.case.state import (
     derived_risk,
     first_report_due,
     require_code,
+    require_countable,
     unknown,
 )
 from mediation.case.values import ClaimLine, Code, Fen, Party, Side
@@ -71,6 +72,7 @@ def add_party(case: CaseState, command: AddParty, facts: CaseFacts) -> Decision:
     """Record the party; more workers may change the risk."""
     _require_sound(command.party)
     party = party_of(facts.new_id("party"), command.party, command.side)
+    require_countable((it.claimed_fen for it in command.lines), beside=case.claimed_fen)
     others = case.respondents if command.side is Side.APPLICANT else case.applicants
     known = {other.party_id for other in others}
     lines = []

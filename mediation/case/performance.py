@@ -19,9 +19,16 @@ from mediation.case.state import (
     CaseState,
     RecordedFact,
     due_date,
+    require_countable,
     unknown,
 )
-from mediation.case.values import Obligation, Payment, Phase, PositiveFen
+from mediation.case.values import (
+    Obligation,
+    Payment,
+    Phase,
+    PositiveFen,
+    unique,
+)
 from mediation.errors import FieldFault, Malformed
 from mediation.kernel import Decision, Event, decides, evolves, stored_as
 
@@ -63,6 +70,8 @@ def obligations_of(
             en="Too many obligations for the claims of this case; combine them and submit again.",
             faults=(FieldFault("/obligations", "length"),),
         )
+    standing = sum(it.obligation.agreed_fen for it in case.payments)
+    require_countable((entry.agreed_fen for entry in entries), beside=standing)
     respondents = {party.party_id for party in case.respondents}
     instalments: Counter[UUID] = Counter()
     obligations = []
@@ -83,7 +92,7 @@ def obligations_of(
                 due_on=entry.due_on,
                 instalment_no=instalments[line.line_id],
                 recurring=False,
-                joint_ids=entry.joint_ids,
+                joint_ids=unique(entry.joint_ids),
             )
         )
     return tuple(obligations)

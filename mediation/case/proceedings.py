@@ -34,13 +34,13 @@ from mediation.case.state import (
 from mediation.case.values import (
     Code,
     Matter,
-    Name,
     Obligation,
     Outcome,
     PartyIds,
     Phase,
     Proceeding,
     Side,
+    unique,
 )
 from mediation.kernel import Decision, decides, evolves, stored_as
 from mediation.privacy import Personal, Sealed
@@ -58,8 +58,8 @@ class TakeRemedyRoute(CaseFact, frozen=True, kw_only=True):
 
     forum: Code
     filed_by_ids: PartyIds
-    forum_name: Name
-    docket_no: Name | None = None
+    forum_name: Personal
+    docket_no: Personal | None = None
     exception_code: Code | None = None
 
 
@@ -88,9 +88,9 @@ def take_remedy_route(case: CaseState, command: TakeRemedyRoute, facts: CaseFact
         at_body_id=case.custody_body_id,
         proceeding_id=proceeding_id,
         forum=command.forum,
-        forum_name=command.forum_name,
-        docket_no=command.docket_no,
-        filed_by_ids=command.filed_by_ids,
+        forum_name=case.text(command.forum_name, facts),
+        docket_no=case.text(command.docket_no, facts),
+        filed_by_ids=unique(command.filed_by_ids),
         exception_code=command.exception_code,
     )
     outcome = Outcome.WITHDRAWN if Side.APPLICANT in sides else Outcome.FAILED
@@ -126,8 +126,8 @@ class RemedyRouteTaken(RecordedFact, frozen=True, kw_only=True):
     at_body_id: str
     proceeding_id: UUID
     forum: str
-    forum_name: str
-    docket_no: str | None
+    forum_name: Sealed
+    docket_no: Sealed | None
     filed_by_ids: tuple[UUID, ...]
     exception_code: str | None
 
@@ -138,8 +138,8 @@ class OpenProceeding(CaseFact, frozen=True, kw_only=True):
     matters: ClassVar[frozenset[Matter]] = _MATTERS
 
     forum: Code
-    forum_name: Name
-    docket_no: Name | None = None
+    forum_name: Personal
+    docket_no: Personal | None = None
     filed_by_ids: PartyIds
     source: Code
     source_note: Personal | None = None
@@ -165,9 +165,9 @@ def open_proceeding(case: CaseState, command: OpenProceeding, facts: CaseFacts) 
             ),
             proceeding_id=proceeding_id,
             forum=command.forum,
-            forum_name=command.forum_name,
-            docket_no=command.docket_no,
-            filed_by_ids=command.filed_by_ids,
+            forum_name=case.text(command.forum_name, facts),
+            docket_no=case.text(command.docket_no, facts),
+            filed_by_ids=unique(command.filed_by_ids),
             source=command.source,
             source_note=case.text(command.source_note, facts),
         ),
@@ -185,8 +185,8 @@ class ProceedingOpened(RecordedFact, frozen=True, kw_only=True):
 
     proceeding_id: UUID
     forum: str
-    forum_name: str
-    docket_no: str | None
+    forum_name: Sealed
+    docket_no: Sealed | None
     filed_by_ids: tuple[UUID, ...]
     source: str
     source_note: Sealed | None
@@ -210,7 +210,7 @@ class UpdateProceeding(CaseFact, frozen=True, kw_only=True):
     proceeding_id: UUID
     step: Code
     result: Code | None = None
-    docket_no: Name | None = None
+    docket_no: Personal | None = None
     source: Code
 
 
@@ -239,7 +239,7 @@ def update_proceeding(case: CaseState, command: UpdateProceeding, facts: CaseFac
             forum=proceeding.forum,
             step=command.step,
             result=command.result,
-            docket_no=command.docket_no,
+            docket_no=case.text(command.docket_no, facts),
             source=command.source,
         ),
     )
@@ -265,7 +265,7 @@ class ProceedingUpdated(RecordedFact, frozen=True, kw_only=True):
     forum: str
     step: str
     result: str | None
-    docket_no: str | None
+    docket_no: Sealed | None
     source: str
 
 

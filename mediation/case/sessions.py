@@ -10,7 +10,14 @@ import msgspec
 
 from mediation.case.lifecycle import require_allowed
 from mediation.case.state import CaseFact, CaseFacts, CaseState, RecordedFact, require_code
-from mediation.case.values import Answer, Code, Matter, MeansCode, Phase
+from mediation.case.values import (
+    Answer,
+    Code,
+    Matter,
+    MeansCode,
+    Phase,
+    unique,
+)
 from mediation.kernel import Decision, decides, evolves, stored_as
 from mediation.privacy import Personal, Sealed
 
@@ -88,11 +95,11 @@ def record_session(case: CaseState, command: RecordSession, facts: CaseFacts) ->
         at_body_id=case.custody_body_id,
         level=case.level,
         mode=command.mode,
-        attending_ids=command.attending_ids,
-        host_ids=command.host_ids,
+        attending_ids=unique(command.attending_ids),
+        host_ids=unique(command.host_ids),
         also_present=command.also_present,
         place=case.text(command.place, facts),
-        signed_by_ids=command.signed_by_ids,
+        signed_by_ids=unique(command.signed_by_ids),
         minutes=case.text(command.minutes, facts),
         result=command.result,
     )
@@ -115,7 +122,7 @@ def _told_at_the_start(
             party_id=party_id,
             means="attending",
         )
-        for party_id in dict.fromkeys(untold)
+        for party_id in unique(untold)
     )
 
 

@@ -31,6 +31,7 @@ from mediation.case.values import (
     PartyIds,
     Phase,
     Side,
+    unique,
 )
 from mediation.kernel import Decision, decides, evolves, stored_as
 from mediation.privacy import Personal, Sealed
@@ -196,7 +197,7 @@ def record_settlement(case: CaseState, command: RecordSettlement, facts: CaseFac
             **paper,
             phase=require_allowed(case, command),
             irregularities=_flaws(case, facts, unsigned=not is_whole),
-            signed_by_ids=signed_by,
+            signed_by_ids=unique(signed_by),
         ),
     )
 
@@ -225,7 +226,7 @@ def record_oral_agreement(
         **paper,
         phase=phase,
         irregularities=_flaws(case, facts, unsigned=not is_whole, not_on_the_spot=not may_be_oral),
-        agreed_by_ids=agreed_by,
+        agreed_by_ids=unique(agreed_by),
         done_on_the_spot=command.done_on_the_spot,
     )
     if not concludes:

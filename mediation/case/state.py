@@ -15,6 +15,7 @@ import msgspec
 
 from mediation.calendar import DueDate, day_of, due
 from mediation.case.values import (
+    MOST_FEN_OF_A_CASE,
     Answer,
     ClaimLine,
     Draft,
@@ -407,6 +408,20 @@ def level_target(
     """Decide D13, the internal target of a level, never later than the statutory end."""
     days = ladder.target_days(level)
     return due_date("D13", facts, ladder, event_type, length=days, no_later_than=end)
+
+
+def require_countable(sums: Iterable[int], *, beside: int = 0) -> None:
+    """Refuse sums, in fen, that a case cannot hold together.
+
+    Raises:
+        Malformed: with what stands `beside` them they pass `MOST_FEN_OF_A_CASE`.
+    """
+    if sum(sums) + beside > MOST_FEN_OF_A_CASE:
+        raise Malformed(
+            zh="本案金额合计超出可登记的范围，请核对金额（单位为分）。",
+            en="The sums of this case together pass what can be recorded; check them (in fen).",
+            code="sum-too-large",
+        )
 
 
 def days_left_on(case: CaseState, facts: CaseFacts) -> int | None:

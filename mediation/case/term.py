@@ -24,7 +24,12 @@ from mediation.case.state import (
     due_date,
     level_target,
 )
-from mediation.case.values import Matter, PartyIds, Side
+from mediation.case.values import (
+    Matter,
+    PartyIds,
+    Side,
+    unique,
+)
 from mediation.errors import NotAllowedNow, Refusal
 from mediation.kernel import Decision, decides, evolves, stored_as
 
@@ -84,7 +89,7 @@ def extend_term(case: CaseState, command: ExtendTerm, facts: CaseFacts) -> Decis
             due_ended=case.ending("D02", "D03", "D04", *(("D13",) if is_rest else ())),
             from_on=term.due_on,
             until_on=command.until_on,
-            agreed_ids=command.agreed_ids,
+            agreed_ids=unique(command.agreed_ids),
             basis=command.basis,
             late=facts.occurred_on > term.rolled_on,
         ),

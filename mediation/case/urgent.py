@@ -19,13 +19,21 @@ from mediation.case.state import (
     require_code,
     unknown,
 )
-from mediation.case.values import Addressee, UrgentReport
+from mediation.case.values import Addressee, Code, UrgentReport
 from mediation.errors import FieldFault, Malformed
 from mediation.kernel import Decision, Moment, aware, decides, evolves, stored_as
 from mediation.privacy import Personal, Sealed
 
 _BOTH = frozenset({"party-government", "upper-union"})
 """The kinds of addressee that every urgent report goes to."""
+
+
+class AddresseeEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """To whom an urgent report goes: a code of `addressee_kinds`, its name, its body if ours."""
+
+    kind: Code
+    name: Personal
+    body_id: Code | None = None
 
 
 class ReportUrgent(CaseFact, frozen=True, kw_only=True):
@@ -37,7 +45,7 @@ class ReportUrgent(CaseFact, frozen=True, kw_only=True):
 
     kind: Literal["first", "follow-up", "final"]
     known_at: Moment | None = None
-    addressees: Annotated[tuple[Addressee, ...], msgspec.Meta(min_length=2, max_length=20)]
+    addressees: Annotated[tuple[AddresseeEntry, ...], msgspec.Meta(min_length=2, max_length=20)]
     text: Personal
     headcount: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
 
@@ -67,7 +75,10 @@ def report_urgent(case: CaseState, command: ReportUrgent, facts: CaseFacts) -> D
             report_no=len(case.reports) + 1,
             kind=command.kind,
             known_at=_known_at(command, facts),
-            addressees=command.addressees,
+            addressees=tuple(
+                Addressee(kind=it.kind, body_id=it.body_id, name=case.text(it.name, facts))
+                for it in command.addressees
+            ),
             text=case.text(command.text, facts),
             headcount=command.headcount,
         ),

@@ -12,7 +12,7 @@ import msgspec
 from mediation.errors import Unsafe
 
 REF = "core-v1"
-DIGEST = "sha256:2e9037edf6a0ca8e8efed9010b947cf6824e1792c355c616afdc442487afca86"
+DIGEST = "sha256:7500a06cbf58a8e7a7990e01fa46d4732a0fdc159d4520a8052c979c2faadd6b"
 
 __all__ = [
     "DIGEST",

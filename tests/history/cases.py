@@ -45,7 +45,10 @@ PERSON = PartyEntry(
     address=Personal("恒街1号"),
 )
 COMPANY = PartyEntry(
-    role="EMPLOYER", company_name="横街餐饮有限公司", credit_code="91370102MA00000000"
+    role="EMPLOYER",
+    party_kind="COMPANY",
+    company_name="横街餐饮有限公司",
+    credit_code="91370102MA0000000R",
 )
 
 
@@ -226,7 +229,9 @@ def an_aid() -> Scenario:
     told.unaided().taken_by("dongcheng", ground="not-accepted", applicant_wish=True)
     told.aided().given(
         AppointCounsel(
-            counsel_id=an_id("counsel"), for_ids=(told.applicant.party_id,), firm="示例律师事务所"
+            counsel_id=an_id("counsel"),
+            for_ids=(told.applicant.party_id,),
+            firm=Personal("示例律师事务所"),
         )
     )
     told.litigated().awarded()

@@ -372,7 +372,7 @@ def proceeding(s: Scenario, dice: Dice) -> Command:
     """Open a proceeding of any kind."""
     return OpenProceeding(
         forum=dice.of(("arbitration", "court-first", "enforcement")),
-        forum_name="示例机构",
+        forum_name=Personal("示例机构"),
         filed_by_ids=dice.some([it.party_id for it in s.case.applicants]),
         source="party-told",
     )

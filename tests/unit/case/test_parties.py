@@ -184,7 +184,10 @@ def test_the_owner_behind_a_shop_sign_may_turn_out_to_be_a_company():
     """A person's name gives way to the registered name, which stands in clear."""
     scenario = in_phase(Phase.REGISTERED, respondents=(NICKNAME,))
     firm = PartyEntry(
-        role="EMPLOYER", company_name="好味道餐饮有限公司", credit_code="91331003MA2XXXXX0A"
+        role="EMPLOYER",
+        party_kind="COMPANY",
+        company_name="好味道餐饮有限公司",
+        credit_code="91331003MA2XXXXX0T",
     )
     scenario.do(IdentifyParty(party_id=scenario.respondent.party_id, party=firm))
 
