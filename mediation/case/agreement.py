@@ -91,7 +91,7 @@ def sign_agreement(case: CaseState, command: SignAgreement, facts: CaseFacts) ->
             }
         ),
         number=command.number,
-        digest=command.digest,
+        footer_digest=command.digest,
         party_id=party_id,
         mediator_id=mediator_id,
         counts=counts,
@@ -120,13 +120,14 @@ def _last_at(draft: Draft, event: CaseEvent) -> datetime:
 class AgreementSigned(RecordedFact, frozen=True, kw_only=True):
     """A party or the mediator signed a paper that bore this number and digest.
 
+    `footer_digest` is what was read off the paper: the first 12 to 64 digits of the digest.
     `counts` says that it is the version on record and that the signer is one whose signature it
     needs; `after_term` that the statutory term was over (期满后达成), which does not touch its
     force.
     """
 
     number: int
-    digest: str
+    footer_digest: str
     party_id: UUID | None
     mediator_id: UUID | None
     counts: bool

@@ -53,13 +53,18 @@ class DraftAgreement(CaseCommand, frozen=True, kw_only=True):
     seal_body_id: Code | None = None
 
 
-def digest_of(printed: Any) -> str:
+FORMAT = "mediation/agreement/1"
+"""Names, inside what is hashed, which form it has; another form gets another name (ADR 0019)."""
+
+
+def digest_of(printed: dict[str, Any]) -> str:
     """Give the SHA-256, in hex, of what is printed: its canonical JSON, free text in clear.
 
-    The printed values hold a random salt, which is sealed like the text: once it is erased, the
-    digest tells nothing of the text any more.
+    The form is written down byte by byte in ADR 0019. The printed values hold a random salt, which
+    is sealed like the text: once it is erased, the digest tells nothing of the text any more.
     """
-    encoded = msgspec.json.encode(printed, enc_hook=plain_for_digest, order="sorted")
+    tagged = {**printed, "format": FORMAT}
+    encoded = msgspec.json.encode(tagged, enc_hook=plain_for_digest, order="sorted")
     return hashlib.sha256(encoded).hexdigest()
 
 
@@ -191,8 +196,9 @@ def sealing_capacity(body_id: str, facts: CaseFacts) -> Capacity:
 class AgreementDrafted(CaseEvent, frozen=True, kw_only=True):
     """A version of the agreement was written, with what becomes of each claim.
 
-    `digest` is the SHA-256 of what was printed, text and salt included; `number` and its first
-    digits stand in the footer. `made_as` is the capacity under which the body seals or mediates.
+    `digest` is the SHA-256 of what was printed, text and salt included (ADR 0019); `number` and its
+    first digits stand in the footer. `made_as` is the capacity under which the body seals or
+    mediates.
     """
 
     at_body_id: str
