@@ -186,8 +186,8 @@ class HistoryItem(msgspec.Struct, frozen=True, kw_only=True):
     """One event: `due` are the dates that start with it, `due_ended` the keys of those that end.
 
     `late_days` counts the days between the fact and its entry (补录), `approved_by_ids` are those
-    who approved it. In `fields`, a sealed value shows as `{"sealed": true}`. Who registered a case
-    is null for viewers who may not know it.
+    who approved that, `approved_as` their roles. In `fields`, a sealed value shows as
+    `{"sealed": true}`. Who registered a case is null for viewers who may not know it.
     """
 
     position: int
@@ -208,6 +208,7 @@ class HistoryItem(msgspec.Struct, frozen=True, kw_only=True):
     due: tuple[DueShown, ...]
     due_ended: tuple[str, ...]
     approved_by_ids: tuple[UUID, ...]
+    approved_as: tuple[str, ...]
     late_days: int
     fields: dict[str, Any]
 

@@ -312,7 +312,12 @@ class Mediation(Reading):
         refs = handled.reads(command, facts)
         trial.turns.enter_context(self._states.turn(refs))
         read = {ref: self._load(ref, loaded) for ref in refs}
-        facts = msgspec.structs.replace(facts, streams=read, late_entry_approved_by_ids=approvers)
+        facts = msgspec.structs.replace(
+            facts,
+            streams=read,
+            late_entry_approved_by_ids=tuple(approvers.values()),
+            late_entry_approved_as=tuple(approvers),
+        )
         return handled.decide(state, command, facts)
 
     def _facts(self, trial: _Trial, actor: Actor, network: NetworkState) -> CaseFacts:
@@ -365,15 +370,15 @@ class Mediation(Reading):
 
     def _require_timely(
         self, trial: _Trial, facts: CaseFacts, view: CaseState | None
-    ) -> tuple[UUID, ...]:
+    ) -> dict[str, UUID]:
         """Refuse a time in the future, and a late entry without the keys that the ladder asks for.
 
         Returns:
-            The accounts whose keys were needed; empty within the days that are free.
+            The accounts whose keys were needed, by role; none within the days that are free.
         """
         needed, days = self._keys_needed(trial, facts, view)
         if not needed or trial.request.actor_id == SYSTEM:
-            return ()
+            return {}
         held = self._keys(trial, facts, view, needed)
         missing = [role for role in needed if role not in held]
         if missing:
@@ -389,7 +394,7 @@ class Mediation(Reading):
                     "(POST /approvals), and submit the command again with it.",
                 )
             )
-        return tuple(dict.fromkeys(held[role] for role in needed))
+        return {role: held[role] for role in needed}
 
     @staticmethod
     def _keys_needed(

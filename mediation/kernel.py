@@ -31,6 +31,8 @@ ENVELOPE = (
     "correlation_id",
     "reason_code",
     "legal_basis",
+    "approved_by_ids",
+    "approved_as",
 )
 
 
@@ -76,6 +78,10 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An immutable fact: the envelope that every event carries, then its own fields.
 
+    `approved_by_ids` are those whose keys let it be typed in late, `approved_as` the role for whose
+    key each of them counted, in the same order; both are empty where no key was needed.
+    `causation_id` is the event that it follows from, where the office did not decide it by itself.
+
     The stored bytes are UTF-8 JSON in declared field order. Position, recorded time, end of
     command, stream, version and topic stand beside the bytes, never in them.
     """
@@ -96,10 +102,15 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     correlation_id: UUID
     reason_code: str | None
     legal_basis: str | None
+    approved_by_ids: tuple[UUID, ...] = ()
+    approved_as: tuple[str, ...] = ()
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a decision may know beside state and command; made by the door.
+
+    `late_entry_approved_by_ids` are those who approved that this very command is typed in late,
+    `late_entry_approved_as` the roles for whose keys they count, in the same order.
 
     `seed` is random and fresh for every decision: all new ids derive from it, so a decider stays
     a pure function of its arguments.
@@ -115,6 +126,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     seed: UUID
     occurred_at: datetime
     streams: Mapping[StreamRef, Any] = {}
+    late_entry_approved_by_ids: tuple[UUID, ...] = ()
+    late_entry_approved_as: tuple[str, ...] = ()
 
     def new_id(self, label: str) -> UUID:
         """Give the id that belongs to `label` in this decision (128 bits, from the seed)."""
@@ -130,8 +143,12 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         *,
         reason_code: str | None = None,
         legal_basis: str | None = None,
+        caused_by: UUID | None = None,
     ) -> dict[str, Any]:
-        """Give the envelope of a new event of this type, to be passed as keywords."""
+        """Give the envelope of a new event of this type, to be passed as keywords.
+
+        `caused_by` is the event that it follows from.
+        """
         return {
             "event_id": self.event_id(event_type),
             "district": self.district,
@@ -142,10 +159,12 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
             "body_id": self.actor.body_id,
             "on_behalf_of_id": self.actor.on_behalf_of_id,
             "command_id": self.command_id,
-            "causation_id": self.causation_id,
+            "causation_id": caused_by or self.causation_id,
             "correlation_id": self.correlation_id,
             "reason_code": reason_code,
             "legal_basis": legal_basis,
+            "approved_by_ids": self.late_entry_approved_by_ids,
+            "approved_as": self.late_entry_approved_as,
         }
 
 

@@ -333,7 +333,6 @@ _TOLD_APART = frozenset(kernel.ENVELOPE) | {
     "phase",
     "due",
     "due_ended",
-    "approved_by_ids",
     "irregularities",
 }
 
@@ -369,6 +368,7 @@ def history_item(recorded: Recorded, *, shows_source: bool = True) -> answers.Hi
         due=tuple(due_shown(due) for due in event.due),
         due_ended=event.due_ended,
         approved_by_ids=event.approved_by_ids,
+        approved_as=event.approved_as,
         late_days=max(0, (day_of(event.decided_at) - day_of(event.occurred_at)).days),
         fields=fields,
     )

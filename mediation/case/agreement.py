@@ -76,7 +76,7 @@ def sign_agreement(case: CaseState, command: SignAgreement, facts: CaseFacts) ->
     # Counsel of a party never mediates, whatever he signed.
     counts = draft is not None and not is_stale and is_bound and mediator_id not in barred_ids(case)
     event = AgreementSigned(
-        **facts.stamp(AgreementSigned),
+        **case.stamp(facts, AgreementSigned),
         phase=case.phase or Phase.SIGNING,
         irregularities=case.flaws(
             {
@@ -195,7 +195,7 @@ def seal_agreement(case: CaseState, command: SealAgreement, facts: CaseFacts) ->
     )
     body_id = draft.seal_body_id or case.custody_body_id
     event = AgreementSealed(
-        **facts.stamp(AgreementSealed, legal_basis="L-LDMA 14"),
+        **case.stamp(facts, AgreementSealed, legal_basis="L-LDMA 14"),
         phase=case.phase or Phase.SIGNING,
         number=draft.number,
         digest=draft.digest,
@@ -244,8 +244,11 @@ def _after(
     needs_seal = draft.seal_body_id is not None
     superseded = superseded_by(case, draft.obligations, settled=draft.settled_line_ids)
     effect = AgreementTookEffect(
-        **facts.stamp(
-            AgreementTookEffect, legal_basis="L-LDMA 14; L-PROV 26" if needs_seal else "L-PROV 11"
+        **case.stamp(
+            facts,
+            AgreementTookEffect,
+            caused_by=event.event_id,
+            legal_basis="L-LDMA 14; L-PROV 26" if needs_seal else "L-PROV 11",
         ),
         phase=phase,
         due=_windows(case, draft, facts) if needs_seal else (),
@@ -261,13 +264,21 @@ def _after(
     return acted.then(
         Decision.of(
             facts.stream,
-            *ending_move(case, facts, event.phase, reason_code="concluded", only_climbs=True),
+            *ending_move(
+                case,
+                facts,
+                event.phase,
+                reason_code="concluded",
+                by=AgreementTookEffect,
+                only_climbs=True,
+            ),
             effect,
             concluded(
                 case,
                 facts,
                 Outcome.AGREED if needs_seal else Outcome.SETTLED,
                 phase,
+                caused_by=effect.event_id,
                 payments=payments_after(case.payments, superseded, draft.obligations),
                 paper=(effect.event_id, draft.instrument),
                 uncovered=tuple(

@@ -100,10 +100,9 @@ def assign_mediators(case: CaseState, command: AssignMediators, facts: CaseFacts
     return Decision.of(
         facts.stream,
         MediatorsAssigned(
-            **facts.stamp(MediatorsAssigned),
+            **case.stamp(facts, MediatorsAssigned),
             phase=phase,
             due=(due_date("D06", facts, facts.ladder_of(case), MediatorsAssigned),),
-            at_body_id=case.custody_body_id,
             mediator_ids=unique(command.mediator_ids),
             lead_mediator_id=command.lead_mediator_id,
             invited_ids=unique(command.invited_ids),
@@ -115,7 +114,6 @@ def assign_mediators(case: CaseState, command: AssignMediators, facts: CaseFacts
 class MediatorsAssigned(CaseEvent, frozen=True, kw_only=True):
     """Mediators were assigned, one of them to lead."""
 
-    at_body_id: str
     mediator_ids: tuple[UUID, ...]
     lead_mediator_id: UUID
     invited_ids: tuple[UUID, ...]
@@ -164,7 +162,7 @@ def confirm_assignment(case: CaseState, command: ConfirmAssignment, facts: CaseF
     return Decision.of(
         facts.stream,
         AssignmentConfirmed(
-            **facts.stamp(AssignmentConfirmed),
+            **case.stamp(facts, AssignmentConfirmed),
             phase=phase_after(case, command, moves=leads),
             due_ended=case.ending("D06") if leads else (),
             irregularities=case.flaws(),
@@ -186,7 +184,7 @@ def decline_assignment(case: CaseState, command: DeclineAssignment, facts: CaseF
     return Decision.of(
         facts.stream,
         AssignmentDeclined(
-            **facts.stamp(AssignmentDeclined, reason_code=command.reason_code),
+            **case.stamp(facts, AssignmentDeclined, reason_code=command.reason_code),
             phase=phase_after(case, command, moves=leads),
             due_ended=case.ending("D06") if leads else (),
             irregularities=case.flaws(),

@@ -88,7 +88,14 @@ def conclude_mediation(case: CaseState, command: ConcludeMediation, facts: CaseF
         )
     return Decision.of(
         facts.stream,
-        concluded(case, facts, Outcome.SETTLED, phase, accepted_by_ids=command.accepted_by_ids),
+        concluded(
+            case,
+            facts,
+            Outcome.SETTLED,
+            phase,
+            caused_by=case.settled_by,
+            accepted_by_ids=command.accepted_by_ids,
+        ),
     )
 
 
@@ -100,9 +107,10 @@ def fail_mediation(case: CaseState, command: FailMediation, facts: CaseFacts) ->
     # The recorded lapse interrupted it already, on an earlier day.
     is_interrupted = case.term_lapsed and command.cause_code == "term-lapsed"
     failed = MediationFailed(
-        **facts.stamp(MediationFailed, reason_code=command.cause_code, legal_basis="L-PROV 30, 31"),
+        **case.stamp(
+            facts, MediationFailed, reason_code=command.cause_code, legal_basis="L-PROV 30, 31"
+        ),
         phase=phase,
-        at_body_id=case.custody_body_id,
         explanation=case.text(command.explanation, facts),
         owed_to_ids=tuple(party.party_id for party in case.parties),
         interrupts_limitation=not is_interrupted,
@@ -110,7 +118,8 @@ def fail_mediation(case: CaseState, command: FailMediation, facts: CaseFacts) ->
         if "D05" in case.due
         else (due_date("D05", facts, facts.ladder_of(case), MediationFailed),),
     )
-    return Decision.of(facts.stream, failed, concluded(case, facts, Outcome.FAILED, phase))
+    ended = concluded(case, facts, Outcome.FAILED, phase, caused_by=failed.event_id)
+    return Decision.of(facts.stream, failed, ended)
 
 
 @decides(WithdrawApplication)
@@ -131,7 +140,7 @@ def withdraw_application(
     phase = require_allowed(case, command)
     here = case.phase or phase
     event = CaseWithdrawn(
-        **facts.stamp(CaseWithdrawn),
+        **case.stamp(facts, CaseWithdrawn),
         phase=phase,
         due_ended=() if phase is here else case.ending(*CLOCKS, "D07", "D23"),
         irregularities=case.flaws({"out-of-order": phase not in (Phase.WITHDRAWN, Phase.CLOSED)}),
@@ -141,28 +150,32 @@ def withdraw_application(
     )
     outcome = Outcome.SETTLED if command.settled else Outcome.WITHDRAWN
     before = (
-        () if phase is here else ending_move(case, facts, here, reason_code="application-withdrawn")
+        ()
+        if phase is here
+        else ending_move(case, facts, here, reason_code="application-withdrawn", by=CaseWithdrawn)
     )
     after = (
-        (concluded(case, facts, outcome, phase, clocks=event.due_ended),)
+        (concluded(case, facts, outcome, phase, caused_by=event.event_id, clocks=event.due_ended),)
         if case.acceptance_open and phase is Phase.WITHDRAWN
         else ()
     )
     return Decision.of(facts.stream, *before, event, *after)
 
 
-def ending_move(
+def ending_move(  # noqa: PLR0913 - each says one thing about how it ended
     case: CaseState,
     facts: CaseFacts,
     phase: Phase,
     *,
     reason_code: str,
+    by: type[CaseEvent],
     only_climbs: bool = False,
 ) -> tuple[CaseEvent, ...]:
-    """Withdraw a pending move that what happens now has left without a purpose."""
+    """Withdraw a pending move that what happens now, an event of type `by`, leaves purposeless."""
     if case.move is None or (only_climbs and case.move.kind not in CLIMBS):
         return ()
-    return (withdrawn(case.move, facts, phase, reason_code=reason_code),)
+    cause = facts.event_id(by)
+    return (withdrawn(case, case.move, facts, phase, reason_code=reason_code, caused_by=cause),)
 
 
 def concluded(  # noqa: PLR0913 - each says one thing about how it ended
@@ -171,6 +184,7 @@ def concluded(  # noqa: PLR0913 - each says one thing about how it ended
     outcome: Outcome,
     phase: Phase,
     *,
+    caused_by: UUID | None,
     accepted_by_ids: tuple[UUID, ...] = (),
     payments: tuple[Payment, ...] | None = None,
     paper: tuple[UUID, Instrument] | None = None,
@@ -184,6 +198,7 @@ def concluded(  # noqa: PLR0913 - each says one thing about how it ended
         facts: of the decision.
         outcome: how it ended.
         phase: where that leads.
+        caused_by: the event it follows from, such as the paper it rests on.
         accepted_by_ids: the applicants who accepted what was promised.
         payments: what is owed then; default: what stands in the case.
         paper: event and kind of the paper it rests on; default: the paper recorded before.
@@ -201,7 +216,7 @@ def concluded(  # noqa: PLR0913 - each says one thing about how it ended
     started, ended = checks_of(case, owed, facts, MediationConcluded) if is_effect else ((), ())
     stopped = tuple(key for key in case.ending(*CLOCKS) if key not in clocks)
     return MediationConcluded(
-        **facts.stamp(MediationConcluded),
+        **case.stamp(facts, MediationConcluded, caused_by=caused_by),
         phase=phase,
         due=started,
         due_ended=(*stopped, *ended),
@@ -212,8 +227,6 @@ def concluded(  # noqa: PLR0913 - each says one thing about how it ended
         concluded_on=facts.occurred_on,
         term_on=term.rolled_on if term else None,
         within_term=term is None or facts.occurred_on <= term.rolled_on,
-        at_body_id=case.custody_body_id,
-        at_level=case.level,
         first_accepting_body_id=case.first_accepting_body_id,
         instrument_event_id=paper_id if is_effect else None,
         instrument=instrument if is_effect else None,
@@ -226,7 +239,6 @@ def concluded(  # noqa: PLR0913 - each says one thing about how it ended
 class MediationFailed(CaseEvent, frozen=True, kw_only=True):
     """No agreement came about, for the coded cause; every party is owed the remedies notice."""
 
-    at_body_id: str
     explanation: Sealed | None
     owed_to_ids: tuple[UUID, ...]
     interrupts_limitation: bool
@@ -256,8 +268,6 @@ class MediationConcluded(CaseEvent, frozen=True, kw_only=True):
     concluded_on: date
     term_on: date | None
     within_term: bool
-    at_body_id: str
-    at_level: str
     first_accepting_body_id: str | None
     instrument_event_id: UUID | None
     instrument: Instrument | None
@@ -309,7 +319,7 @@ def serve_remedies_notice(
     return Decision.of(
         facts.stream,
         RemediesNoticeServed(
-            **facts.stamp(RemediesNoticeServed, legal_basis="L-PROV 30"),
+            **case.stamp(facts, RemediesNoticeServed, legal_basis="L-PROV 30"),
             phase=phase_after(case, command, moves=False),
             due_ended=case.ending("D05") if in_writing and not rest else (),
             irregularities=case.flaws({"not-in-writing": not in_writing}),

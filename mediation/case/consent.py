@@ -55,11 +55,10 @@ def ask_consent(case: CaseState, command: AskConsent, facts: CaseFacts) -> Decis
     return Decision.of(
         facts.stream,
         ConsentAsked(
-            **facts.stamp(ConsentAsked),
+            **case.stamp(facts, ConsentAsked),
             phase=require_allowed(case, command),
             irregularities=case.flaws(),
             party_id=party.party_id,
-            at_body_id=case.custody_body_id,
             means=command.means,
         ),
     )
@@ -87,7 +86,7 @@ def record_consent(case: CaseState, command: RecordConsent, facts: CaseFacts) ->
     return Decision.of(
         facts.stream,
         ConsentRecorded(
-            **facts.stamp(ConsentRecorded, legal_basis="L-ZJ 10" if refuses else None),
+            **case.stamp(facts, ConsentRecorded, legal_basis="L-ZJ 10" if refuses else None),
             phase=phase,
             due=due,
             irregularities=case.flaws(
@@ -98,7 +97,6 @@ def record_consent(case: CaseState, command: RecordConsent, facts: CaseFacts) ->
                 }
             ),
             party_id=party.party_id,
-            at_body_id=case.custody_body_id,
             answer=command.answer,
             means=command.means,
             proof=case.text(command.proof, facts),
@@ -143,7 +141,6 @@ class ConsentAsked(RecordedFact, frozen=True, kw_only=True):
     """A party was asked whether it wants mediation at a body."""
 
     party_id: UUID
-    at_body_id: str
     means: str
 
 
@@ -155,7 +152,6 @@ class ConsentRecorded(RecordedFact, frozen=True, kw_only=True):
     """
 
     party_id: UUID
-    at_body_id: str
     answer: Answer
     means: str
     proof: Sealed | None
@@ -213,14 +209,13 @@ def withdraw_consent(case: CaseState, command: WithdrawConsent, facts: CaseFacts
     others = case.parties if fails else _other_side(case, party)
     owed = () if is_over else _untold(case, others)
     event = ConsentWithdrawn(
-        **facts.stamp(ConsentWithdrawn, legal_basis="L-PROV 31"),
+        **case.stamp(facts, ConsentWithdrawn, legal_basis="L-PROV 31"),
         phase=phase,
         due=(due_date("D05", facts, facts.ladder_of(case), ConsentWithdrawn),)
         if owed and "D05" not in case.due
         else (),
         irregularities=case.flaws({"out-of-order": is_over and case.phase is not Phase.CLOSED}),
         party_id=party.party_id,
-        at_body_id=case.custody_body_id,
         means=command.means,
         proof=case.text(command.proof, facts),
         owed_to_ids=owed,
@@ -232,9 +227,9 @@ def withdraw_consent(case: CaseState, command: WithdrawConsent, facts: CaseFacts
         return Decision.of(facts.stream, event)
     return Decision.of(
         facts.stream,
-        *ending_move(case, facts, here, reason_code="consent-withdrawn"),
+        *ending_move(case, facts, here, reason_code="consent-withdrawn", by=ConsentWithdrawn),
         event,
-        concluded(case, facts, Outcome.FAILED, phase),
+        concluded(case, facts, Outcome.FAILED, phase, caused_by=event.event_id),
     )
 
 
@@ -251,7 +246,6 @@ class ConsentWithdrawn(RecordedFact, frozen=True, kw_only=True):
     """
 
     party_id: UUID
-    at_body_id: str
     means: str
     proof: Sealed | None
     owed_to_ids: tuple[UUID, ...]
@@ -323,12 +317,11 @@ def accept_case(case: CaseState, command: AcceptCase, facts: CaseFacts) -> Decis
     return Decision.of(
         facts.stream,
         CaseAccepted(
-            **facts.stamp(CaseAccepted, legal_basis="L-PROV 22"),
+            **case.stamp(facts, CaseAccepted, legal_basis="L-PROV 22"),
             phase=phase,
             due=(due_date("D03", facts, ladder, CaseAccepted),) if own_term else (),
             due_ended=case.ending("D01", "D05"),
             acceptance_no=case.acceptance_no + 1,
-            at_body_id=case.custody_body_id,
             collective=case.is_collective,
             within_scope=command.within_scope,
             within_district=command.within_district,
@@ -355,8 +348,8 @@ def refuse_case(case: CaseState, command: RefuseCase, facts: CaseFacts) -> Decis
     return Decision.of(
         facts.stream,
         CaseNotAccepted(
-            **facts.stamp(
-                CaseNotAccepted, reason_code=command.reason_code, legal_basis="L-PROV 22"
+            **case.stamp(
+                facts, CaseNotAccepted, reason_code=command.reason_code, legal_basis="L-PROV 22"
             ),
             phase=phase,
             due=(due_date("D05", facts, facts.ladder_of(case), CaseNotAccepted),)
@@ -377,7 +370,6 @@ class CaseAccepted(CaseEvent, frozen=True, kw_only=True):
     """
 
     acceptance_no: int
-    at_body_id: str
     collective: bool
     within_scope: bool
     within_district: bool

@@ -77,7 +77,9 @@ def relay_demand(case: CaseState, command: RelayDemand, facts: CaseFacts) -> Dec
     return Decision.of(
         facts.stream,
         DemandRelayed(
-            **facts.stamp(DemandRelayed, legal_basis="L-PROV 10" if command.formal else "L-PROV 4"),
+            **case.stamp(
+                facts, DemandRelayed, legal_basis="L-PROV 10" if command.formal else "L-PROV 4"
+            ),
             phase=phase,
             due=(due_date("D07", facts, facts.ladder_of(case), DemandRelayed),) if starts else (),
             irregularities=case.flaws(
@@ -135,7 +137,7 @@ def record_demand_answer(
     return Decision.of(
         facts.stream,
         DemandAnswered(
-            **facts.stamp(DemandAnswered),
+            **case.stamp(facts, DemandAnswered),
             phase=phase,
             due=_told_anew(case, command.answer, facts, phase),
             due_ended=case.ending("D07"),
@@ -212,11 +214,10 @@ def feed_back_demand(case: CaseState, command: FeedBackDemand, facts: CaseFacts)
     return Decision.of(
         facts.stream,
         DemandFedBack(
-            **facts.stamp(DemandFedBack, legal_basis="L-PROV 4"),
+            **case.stamp(facts, DemandFedBack, legal_basis="L-PROV 4"),
             phase=phase,
             due_ended=case.ending("D23") if all_told and is_answered else (),
             irregularities=case.flaws({"out-of-order": not is_answered}),
-            at_body_id=case.custody_body_id,
             told_ids=told,
             means=command.means,
             all_told=all_told,
@@ -228,11 +229,10 @@ def feed_back_demand(case: CaseState, command: FeedBackDemand, facts: CaseFacts)
 class DemandFedBack(RecordedFact, frozen=True, kw_only=True):
     """Workers were told what became of their wish (L-PROV 4).
 
-    `at_body_id` is the body that had the case then, `told_ids` are the workers told, by the
+    `told_ids` are the workers told, by the
     `means` named; `all_told` says that they are all who had asked, which ends the duty.
     """
 
-    at_body_id: str
     told_ids: tuple[UUID, ...]
     means: str
     all_told: bool
@@ -298,7 +298,7 @@ def record_contract_change(
     return Decision.of(
         facts.stream,
         ContractChangeConfirmed(
-            **facts.stamp(ContractChangeConfirmed, legal_basis="L-LCL 35"),
+            **case.stamp(facts, ContractChangeConfirmed, legal_basis="L-LCL 35"),
             phase=phase,
             due=started,
             due_ended=ended,
@@ -309,7 +309,6 @@ def record_contract_change(
                     "missing-signature": not is_mutual,
                 }
             ),
-            at_body_id=case.custody_body_id,
             signed_by_ids=unique(command.signed_by_ids),
             obligations=obligations,
             items=tuple(case.text(item.item, facts) for item in command.items),
@@ -322,13 +321,12 @@ def record_contract_change(
 class ContractChangeConfirmed(RecordedFact, frozen=True, kw_only=True):
     """The labour contract was changed in writing (L-LCL 35).
 
-    `at_body_id` is the body that had the case then, `signed_by_ids` are the parties who signed.
+    `signed_by_ids` are the parties who signed.
     `obligations` are what is to be paid, in fen, and none unless both sides signed; `items` say, in
     the same order, what the paper calls each of them. `superseded_ids` are earlier obligations on
     the same claims on which nothing had been paid: these take their place.
     """
 
-    at_body_id: str
     signed_by_ids: tuple[UUID, ...]
     obligations: tuple[Obligation, ...]
     items: tuple[Sealed, ...]

@@ -97,10 +97,9 @@ def draft_agreement(case: CaseState, command: DraftAgreement, facts: CaseFacts) 
     return Decision.of(
         facts.stream,
         AgreementDrafted(
-            **facts.stamp(AgreementDrafted, legal_basis=_BASIS[instrument]),
+            **case.stamp(facts, AgreementDrafted, legal_basis=_BASIS[instrument]),
             **printed,
             phase=phase,
-            at_body_id=case.custody_body_id,
             digest=digest_of(
                 {**printed, "case_number": case.case_number, "text": command.text, "salt": salt}
             ),
@@ -201,7 +200,6 @@ class AgreementDrafted(CaseEvent, frozen=True, kw_only=True):
     mediates.
     """
 
-    at_body_id: str
     number: int
     digest: str
     salt: Sealed
@@ -276,7 +274,7 @@ def check_legality(case: CaseState, command: CheckLegality, facts: CaseFacts) ->
     return Decision.of(
         facts.stream,
         AgreementLegalityChecked(
-            **facts.stamp(AgreementLegalityChecked, legal_basis="L-ARB 78; L-INT2 19"),
+            **case.stamp(facts, AgreementLegalityChecked, legal_basis="L-ARB 78; L-INT2 19"),
             phase=phase,
             number=draft.number,
             digest=draft.digest,

@@ -313,6 +313,8 @@ def register_case(case: CaseState, command: RegisterCase, facts: CaseFacts) -> D
     registered = CaseRegistered(
         **facts.stamp(CaseRegistered),
         phase=Phase.REGISTERED,
+        at_body_id=body.body_id,
+        at_level=body.level,
         due=(
             *_first_dates(command, facts, body.level, by_application=by_application),
             *first_report_due(case, risk, facts, ladder, CaseRegistered),
@@ -464,7 +466,7 @@ def raise_flag(case: CaseState, command: RaiseFlag, facts: CaseFacts) -> Decisio
     return Decision.of(
         facts.stream,
         CaseFlagged(
-            **facts.stamp(CaseFlagged),
+            **case.stamp(facts, CaseFlagged),
             phase=require_allowed(case, command),
             due=first_report_due(case, risk, facts, ladder, CaseFlagged),
             irregularities=case.flaws(),
@@ -485,7 +487,7 @@ def clear_flag(case: CaseState, command: ClearFlag, facts: CaseFacts) -> Decisio
     return Decision.of(
         facts.stream,
         FlagCleared(
-            **facts.stamp(FlagCleared),
+            **case.stamp(facts, FlagCleared),
             phase=phase,
             flag=command.flag,
             explanation=case.text(command.explanation, facts),

@@ -95,7 +95,7 @@ def add_party(case: CaseState, command: AddParty, facts: CaseFacts) -> Decision:
     return Decision.of(
         facts.stream,
         PartyAdded(
-            **facts.stamp(PartyAdded),
+            **case.stamp(facts, PartyAdded),
             phase=require_allowed(case, command),
             due=first_report_due(case, risk, facts, facts.ladder_of(case), PartyAdded),
             irregularities=case.flaws(),
@@ -128,7 +128,7 @@ def identify_party(case: CaseState, command: IdentifyParty, facts: CaseFacts) ->
     return Decision.of(
         facts.stream,
         PartyIdentified(
-            **facts.stamp(PartyIdentified),
+            **case.stamp(facts, PartyIdentified),
             phase=require_allowed(case, command),
             irregularities=case.flaws(),
             party=party,
@@ -145,7 +145,7 @@ def confirm_collective(case: CaseState, command: ConfirmCollective, facts: CaseF
     return Decision.of(
         facts.stream,
         CollectiveConfirmed(
-            **facts.stamp(CollectiveConfirmed, legal_basis="L-LDMA 7"),
+            **case.stamp(facts, CollectiveConfirmed, legal_basis="L-LDMA 7"),
             phase=phase,
             due=first_report_due(case, risk, facts, ladder, CollectiveConfirmed),
             workers=case.workers,

@@ -209,7 +209,7 @@ def record_performance(case: CaseState, command: RecordPerformance, facts: CaseF
         else ()
     )
     performed = ObligationPerformed(
-        **facts.stamp(ObligationPerformed),
+        **case.stamp(facts, ObligationPerformed),
         phase=phase,
         due=revisit,
         due_ended=ended,
@@ -229,7 +229,7 @@ def record_performance(case: CaseState, command: RecordPerformance, facts: CaseF
     if not is_done_now or any(not it.is_performed for it in after):
         return Decision.of(facts.stream, performed)
     fully = ObligationsFullyPerformed(
-        **facts.stamp(ObligationsFullyPerformed),
+        **case.stamp(facts, ObligationsFullyPerformed, caused_by=performed.event_id),
         phase=phase,
         applied_fen=sum(it.applied_fen for it in after),
         # Slips may be typed in out of order: the day of the last payment counts.

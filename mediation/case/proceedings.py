@@ -74,7 +74,7 @@ def take_remedy_route(case: CaseState, command: TakeRemedyRoute, facts: CaseFact
     here = case.phase or phase
     proceeding_id = facts.new_id("proceeding")
     taken = RemedyRouteTaken(
-        **facts.stamp(RemedyRouteTaken, legal_basis="L-LDMA 5"),
+        **case.stamp(facts, RemedyRouteTaken, legal_basis="L-LDMA 5"),
         phase=phase,
         due=_status_due(case, facts, RemedyRouteTaken, proceeding_id),
         due_ended=case.ending(*CLOCKS),
@@ -85,7 +85,6 @@ def take_remedy_route(case: CaseState, command: TakeRemedyRoute, facts: CaseFact
                 and not any(it.forum == "arbitration" and not it.is_open for it in case.proceedings)
             }
         ),
-        at_body_id=case.custody_body_id,
         proceeding_id=proceeding_id,
         forum=command.forum,
         forum_name=case.text(command.forum_name, facts),
@@ -95,11 +94,11 @@ def take_remedy_route(case: CaseState, command: TakeRemedyRoute, facts: CaseFact
     )
     outcome = Outcome.WITHDRAWN if Side.APPLICANT in sides else Outcome.FAILED
     after: tuple[CaseEvent, ...] = (
-        (concluded(case, facts, outcome, phase, clocks=taken.due_ended),)
+        (concluded(case, facts, outcome, phase, caused_by=taken.event_id, clocks=taken.due_ended),)
         if case.acceptance_open
         else ()
     )
-    before = ending_move(case, facts, here, reason_code="remedy-route-taken")
+    before = ending_move(case, facts, here, reason_code="remedy-route-taken", by=RemedyRouteTaken)
     return Decision.of(facts.stream, *before, taken, *after)
 
 
@@ -117,13 +116,12 @@ def _status_due(
 class RemedyRouteTaken(RecordedFact, frozen=True, kw_only=True):
     """A party filed for arbitration, in court or with another authority (L-LDMA 5; L-PML 3).
 
-    `at_body_id` is the body that had the case then. `proceeding_id` names the proceeding from now
+    `proceeding_id` names the proceeding from now
     on, `forum` is its kind, `forum_name` the authority and `docket_no` its case number, if known.
     `filed_by_ids` are the parties who filed. `exception_code` is what permits a suit without
     arbitration before it (L-INT1 13, 15, 51; L-LDMA 29).
     """
 
-    at_body_id: str
     proceeding_id: UUID
     forum: str
     forum_name: Sealed
@@ -157,7 +155,7 @@ def open_proceeding(case: CaseState, command: OpenProceeding, facts: CaseFacts) 
     return Decision.of(
         facts.stream,
         ProceedingOpened(
-            **facts.stamp(ProceedingOpened),
+            **case.stamp(facts, ProceedingOpened),
             phase=phase,
             due=_status_due(case, facts, ProceedingOpened, proceeding_id),
             irregularities=case.flaws(
@@ -228,7 +226,7 @@ def update_proceeding(case: CaseState, command: UpdateProceeding, facts: CaseFac
     return Decision.of(
         facts.stream,
         ProceedingUpdated(
-            **facts.stamp(ProceedingUpdated),
+            **case.stamp(facts, ProceedingUpdated),
             phase=phase,
             due=_status_due(case, facts, ProceedingUpdated, proceeding.proceeding_id)
             if goes_on
@@ -309,7 +307,7 @@ def set_obligations(case: CaseState, command: SetObligations, facts: CaseFacts) 
     return Decision.of(
         facts.stream,
         ObligationsSet(
-            **facts.stamp(ObligationsSet),
+            **case.stamp(facts, ObligationsSet),
             phase=phase,
             due=started,
             due_ended=ended,
@@ -319,7 +317,6 @@ def set_obligations(case: CaseState, command: SetObligations, facts: CaseFacts) 
                     "out-of-order": phase not in (Phase.PERFORMING, Phase.CLOSED),
                 }
             ),
-            at_body_id=case.custody_body_id,
             source_document=command.source_document,
             proceeding_id=command.proceeding_id,
             obligations=obligations,
@@ -332,13 +329,12 @@ def set_obligations(case: CaseState, command: SetObligations, facts: CaseFacts) 
 class ObligationsSet(RecordedFact, frozen=True, kw_only=True):
     """A document of arbitration or court says who has to pay what, and until when.
 
-    `at_body_id` is the body that had the case then, `source_document` the kind of document and
+    `source_document` is the kind of document and
     `proceeding_id` the proceeding it comes from, if named. `obligations` are what is to be paid,
     in fen; `superseded_ids` are earlier obligations on the same claims on which nothing had been
     paid: these take their place.
     """
 
-    at_body_id: str
     source_document: str
     proceeding_id: UUID | None
     obligations: tuple[Obligation, ...]

@@ -35,7 +35,7 @@ def serve_rights_notice(case: CaseState, command: ServeRightsNotice, facts: Case
     return Decision.of(
         facts.stream,
         RightsNoticeServed(
-            **facts.stamp(RightsNoticeServed, legal_basis="L-PML 23, 24"),
+            **case.stamp(facts, RightsNoticeServed, legal_basis="L-PML 23, 24"),
             phase=require_allowed(case, command),
             irregularities=case.flaws(),
             party_id=case.party(command.party_id).party_id,
@@ -88,12 +88,10 @@ def record_session(case: CaseState, command: RecordSession, facts: CaseFacts) ->
         require_code("attendee_roles", code, f"also_present/{at}")
     phase = require_allowed(case, command)
     held = SessionHeld(
-        **facts.stamp(SessionHeld),
+        **case.stamp(facts, SessionHeld),
         phase=phase,
         due_ended=case.ending("D06") if case.phase is Phase.ASSIGNED else (),
         irregularities=_flaws(case, command, facts),
-        at_body_id=case.custody_body_id,
-        level=case.level,
         mode=command.mode,
         attending_ids=unique(command.attending_ids),
         host_ids=unique(command.host_ids),
@@ -115,7 +113,7 @@ def _told_at_the_start(
     untold = [it for it in command.attending_ids if it not in case.rights_served_at]
     return tuple(
         RightsNoticeServed(
-            **facts.stamp(RightsNoticeServed, legal_basis="L-PML 23, 24")
+            **case.stamp(facts, RightsNoticeServed, legal_basis="L-PML 23, 24")
             | {"event_id": facts.new_id(f"rights:{party_id}")},
             phase=case.phase or Phase.REGISTERED,
             irregularities=case.flaws(),
@@ -161,8 +159,6 @@ def _flaws(case: CaseState, command: RecordSession, facts: CaseFacts) -> tuple[s
 class SessionHeld(RecordedFact, frozen=True, kw_only=True):
     """A session took place; its minutes are privileged (L-PROV 11, L-ONL 18)."""
 
-    at_body_id: str
-    level: str
     mode: str
     attending_ids: tuple[UUID, ...]
     host_ids: tuple[UUID, ...]

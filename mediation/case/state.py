@@ -250,6 +250,21 @@ class CaseState(msgspec.Struct, frozen=True, kw_only=True):
         """The party's latest answer at the present body is AGREED."""
         return self.consents.get(party.party_id) is Answer.AGREED
 
+    def stamp(
+        self,
+        facts: CaseFacts,
+        event_type: type[Event],
+        *,
+        reason_code: str | None = None,
+        legal_basis: str | None = None,
+        caused_by: UUID | None = None,
+    ) -> dict[str, Any]:
+        """Give the envelope of a new event of this case, and where the case is now."""
+        stamped = facts.stamp(
+            event_type, reason_code=reason_code, legal_basis=legal_basis, caused_by=caused_by
+        )
+        return stamped | {"at_body_id": self.custody_body_id, "at_level": self.level}
+
     @overload
     def text(self, value: Personal, facts: CaseFacts) -> Sealed: ...
     @overload
@@ -306,15 +321,17 @@ class CaseFact(CaseCommand, frozen=True, kw_only=True):
 class CaseEvent(Event, frozen=True, kw_only=True):
     """An event of a case: after the envelope, the phase it leaves behind, and its due dates.
 
-    `due` are the dates that start with it, `due_ended` the keys of those that end with it: what
-    was decided, to be copied by whoever folds. `approved_by_ids` approved what needs an approval:
-    a late entry, a move.
+    `at_body_id` and `at_level` are the body that had the case when it happened, and its level:
+    before the event, so that a hand-over stands at the body that gives the case away. `due` are
+    the dates that start with it, `due_ended` the keys of those that end with it: what was decided,
+    to be copied by whoever folds. Ends come before starts: a key that stands in both starts anew.
     """
 
     phase: Phase
+    at_body_id: str
+    at_level: str
     due: tuple[DueDate, ...] = ()
     due_ended: tuple[str, ...] = ()
-    approved_by_ids: tuple[UUID, ...] = ()
 
 
 class RecordedFact(CaseEvent, frozen=True, kw_only=True):
@@ -324,27 +341,7 @@ class RecordedFact(CaseEvent, frozen=True, kw_only=True):
 
 
 class CaseFacts(OfficeFacts, frozen=True, kw_only=True):
-    """The facts of a decision on a case.
-
-    `late_entry_approved_by_ids` are those who approved that this very command is typed in late.
-    """
-
-    late_entry_approved_by_ids: tuple[UUID, ...] = ()
-
-    def stamp(
-        self,
-        event_type: type[Event],
-        *,
-        reason_code: str | None = None,
-        legal_basis: str | None = None,
-        approved_by_ids: Iterable[UUID] = (),
-    ) -> dict[str, Any]:
-        """Give the envelope of a new event, and to an event of a case who approved it."""
-        stamped = super().stamp(event_type, reason_code=reason_code, legal_basis=legal_basis)
-        if issubclass(event_type, CaseEvent):
-            approvers = (*self.late_entry_approved_by_ids, *approved_by_ids)
-            stamped["approved_by_ids"] = tuple(dict.fromkeys(approvers))
-        return stamped
+    """The facts of a decision on a case."""
 
     def capacity_of(self, body_id: str) -> Capacity | None:
         """Give what a body may do on the day of the fact; None if that was never settled."""

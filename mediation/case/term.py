@@ -83,7 +83,7 @@ def extend_term(case: CaseState, command: ExtendTerm, facts: CaseFacts) -> Decis
     return Decision.of(
         facts.stream,
         TermExtended(
-            **facts.stamp(TermExtended, legal_basis="L-LDMA 14; L-ZJ 10"),
+            **case.stamp(facts, TermExtended, legal_basis="L-LDMA 14; L-ZJ 10"),
             phase=phase,
             due=(extended, *own),
             due_ended=case.ending("D02", "D03", "D04", *(("D13",) if is_rest else ())),
@@ -195,7 +195,8 @@ def lapse_term(case: CaseState, command: LapseTerm, facts: CaseFacts) -> Decisio
     return Decision.of(
         facts.stream,
         StatutoryTermLapsed(
-            **facts.stamp(
+            **case.stamp(
+                facts,
                 StatutoryTermLapsed,
                 legal_basis="L-PROV 29" if is_own else "L-LDMA 14; L-ZJ 10",
             ),

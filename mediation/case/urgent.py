@@ -62,7 +62,7 @@ def report_urgent(case: CaseState, command: ReportUrgent, facts: CaseFacts) -> D
     return Decision.of(
         facts.stream,
         UrgentReportFiled(
-            **facts.stamp(UrgentReportFiled),
+            **case.stamp(facts, UrgentReportFiled),
             phase=phase,
             due_ended=case.ending("D26") if is_first else (),
             irregularities=case.flaws(
@@ -71,7 +71,6 @@ def report_urgent(case: CaseState, command: ReportUrgent, facts: CaseFacts) -> D
                     "out-of-order": not is_first and not case.reports,
                 }
             ),
-            at_body_id=case.custody_body_id,
             report_no=len(case.reports) + 1,
             kind=command.kind,
             known_at=_known_at(command, facts),
@@ -100,13 +99,12 @@ def _known_at(command: ReportUrgent, facts: CaseFacts) -> datetime:
 class UrgentReportFiled(RecordedFact, frozen=True, kw_only=True):
     """An urgent report reached its addressees; its time of receipt counts, read or not.
 
-    `at_body_id` is the body that had the case then. `report_no` counts the reports of the case
+    `report_no` counts the reports of the case
     from 1 and `kind` says which of a row it is: first, follow-up or final. `known_at` is when the
     urgent fact became known, `addressees` to whom the report went. `text` is what it says and
     `headcount` how many people are concerned, if known.
     """
 
-    at_body_id: str
     report_no: int
     kind: str
     known_at: Moment
@@ -142,7 +140,7 @@ def acknowledge_urgent_report(
     return Decision.of(
         facts.stream,
         UrgentReportAcknowledged(
-            **facts.stamp(UrgentReportAcknowledged),
+            **case.stamp(facts, UrgentReportAcknowledged),
             phase=phase,
             irregularities=case.flaws(),
             report_no=command.report_no,

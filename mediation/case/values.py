@@ -261,7 +261,7 @@ class PendingMove(msgspec.Struct, frozen=True, kw_only=True):
     to_branch: str | None
     to_path: str
     ground: str
-    legal_basis: str | None
+    transfer_basis: str | None
     applicant_wish: bool
     request_event_id: UUID
     requested_by_id: UUID

@@ -95,7 +95,7 @@ def a_long_case() -> Scenario:
         DeclineCustody(reason_code="materials-incomplete", explanation=Personal("缺工资单。")),
         at="2026-03-04T09:00+08:00",
     )
-    told.taken_by("hengjie", at="2026-03-05T09:00+08:00", legal_basis="statutory-duty", **wish)
+    told.taken_by("hengjie", at="2026-03-05T09:00+08:00", transfer_basis="statutory-duty", **wish)
     told.accepted().assigned()
     first, second = told.case.mediator_ids
     told.given(
@@ -247,7 +247,9 @@ class Late(Scenario):
         if facts.at - facts.occurred_at <= timedelta(days=7):
             return facts
         lead = lead_of("hengjie").actor_id
-        return msgspec.structs.replace(facts, late_entry_approved_by_ids=(lead,))
+        return msgspec.structs.replace(
+            facts, late_entry_approved_by_ids=(lead,), late_entry_approved_as=("lead",)
+        )
 
 
 def one_form() -> Scenario:

@@ -185,7 +185,7 @@ def move(s: Scenario, dice: Dice) -> Command:
         ]
         if permitted:
             to, ground = dice.of(permitted)
-            return s.move(to, kind, ground, applicant_wish=wish, legal_basis=basis)
+            return s.move(to, kind, ground, applicant_wish=wish, transfer_basis=basis)
     return any_move(s, dice)
 
 

@@ -188,7 +188,7 @@ class Walk:
             "consent went along without a sheet"
         )
         shown = {it for it, sheet in signed.items() if sheet.disclosure}
-        assert event.legal_basis or set(event.disclosed_ids) <= shown, (
+        assert event.transfer_basis or set(event.disclosed_ids) <= shown, (
             "personal data went along without a sheet"
         )
 

@@ -10,8 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mediation.case.conclusion import MediationConcluded
+from mediation.case.custody import CustodyTaken
 from mediation.case.lifecycle import matters_of
 from mediation.case.parties import ConfirmCollective
+from mediation.case.performance import ObligationsFullyPerformed
 from mediation.case.state import CaseState, case_stream
 from mediation.case.values import Matter, Phase
 from mediation.errors import MediationError, Unsafe
@@ -100,6 +103,26 @@ def test_nothing_of_another_track_is_recorded_or_decided(matter, phase):
             scenario.when(command).then_refused("not-assigned")
         else:
             scenario.when(command).then_refused("wrong-matter")
+
+
+@pytest.mark.parametrize(("matter", "phase"), PLACES)
+def test_every_event_says_where_the_case_was_and_what_it_follows_from(matter, phase):
+    """Body and level before it, also of a hand-over; the cause stands in the same history."""
+    scenario = with_everything_to_record(matter, phase)
+    if phase is not Phase.CLOSED:
+        scenario.taken_by("catering", kind=MoveKind.TRANSFER, ground="other-branch")
+    body, level = "hengjie", "village-industry"
+    for event in scenario.events:
+        assert (event.at_body_id, event.at_level) == (body, level)
+        if isinstance(event, CustodyTaken):
+            assert (event.from_body_id, event.from_level) == (body, level)
+            body, level = event.to_body_id, event.to_level
+    follows = {event.event_id: event.causation_id for event in scenario.events}
+    caused = {id_ for id_ in follows.values() if id_ is not None}
+    assert caused <= set(follows)
+    for event in scenario.events:
+        if isinstance(event, MediationConcluded | ObligationsFullyPerformed):
+            assert event.causation_id is not None
 
 
 def twice(value):
@@ -227,7 +250,7 @@ def test_every_event_goes_to_the_case_and_carries_what_the_door_told(matter, pha
     assert set(scenario.log) >= {case_stream(CASE_ID)}
     assert len(set(ids)) == len(ids)
     assert {event.district for event in scenario.events} == {"370102"}
-    assert {"phase", "due", "due_ended", "approved_by_ids"} < set(
+    assert {"phase", "at_body_id", "at_level", "due", "due_ended"} < set(
         scenario.events[0].__struct_fields__
     )
     for event in scenario.events:
