@@ -56,7 +56,7 @@ class DueShown(msgspec.Struct, frozen=True, kw_only=True):
     due_at: datetime | None
     rule: str
     article: str
-    start_event_id: str
+    start_event_id: UUID | None
     start_on: date
     calendar: str
     rolled_days: int

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
-from uuid import UUID
 
 from mediation.calendar import DueDate
 from mediation.case.agreement import SealAgreement, SignAgreement
@@ -432,7 +431,7 @@ def lapse_of(term: DueDate | None) -> LapseTerm:
     if term is None:
         return LapseTerm(code="D02", due_on=date(2026, 3, 17), start_event_id=an_id("no term"))
     code: Any = term.code
-    return LapseTerm(code=code, due_on=term.due_on, start_event_id=UUID(term.start_event_id))
+    return LapseTerm(code=code, due_on=term.due_on, start_event_id=term.start_event_id)
 
 
 def a_registration(*, workers: int = 1, companies: int = 1, **changes: Any) -> RegisterCase:

@@ -130,11 +130,15 @@ def _(case: CaseState, event: MediatorsAssigned) -> CaseState:
 
 
 class ConfirmAssignment(CaseFact, frozen=True, kw_only=True):
-    """A mediator takes the case on and discloses that no relation stands in the way."""
+    """A mediator takes the case on and declares that no relation stands in the way.
+
+    `declares_no_conflict`: false only where a paper is typed in that does not say so (L-ONL 13).
+    """
 
     matters: ClassVar[frozenset[Matter]] = frozenset({Matter.DISPUTE})
 
     mediator_id: UUID | None = None
+    declares_no_conflict: bool = True
 
 
 class DeclineAssignment(CaseFact, frozen=True, kw_only=True):
@@ -165,9 +169,10 @@ def confirm_assignment(case: CaseState, command: ConfirmAssignment, facts: CaseF
             **case.stamp(facts, AssignmentConfirmed),
             phase=phase_after(case, command, moves=leads),
             due_ended=case.ending("D06") if leads else (),
-            irregularities=case.flaws(),
+            irregularities=case.flaws({"no-declaration": not command.declares_no_conflict}),
             mediator_id=mediator_id,
             leads=leads,
+            declares_no_conflict=command.declares_no_conflict,
         ),
     )
 
@@ -197,10 +202,14 @@ def decline_assignment(case: CaseState, command: DeclineAssignment, facts: CaseF
 
 @stored_as("case.assignment-confirmed")
 class AssignmentConfirmed(RecordedFact, frozen=True, kw_only=True):
-    """A mediator took the case on; when `leads`, the mediation is under way."""
+    """A mediator took the case on; when `leads` (主办), the mediation is under way.
+
+    `declares_no_conflict` says that he declared to have no interest in the matter or a party.
+    """
 
     mediator_id: UUID
     leads: bool
+    declares_no_conflict: bool
 
 
 @stored_as("case.assignment-declined")

@@ -225,8 +225,10 @@ def concluded(  # noqa: PLR0913 - each says one thing about how it ended
         partial=is_partial,
         uncovered_line_ids=uncovered if is_partial else (),
         concluded_on=facts.occurred_on,
+        term_code=term.code if term else None,
+        term_due_on=term.due_on if term else None,
         term_on=term.rolled_on if term else None,
-        within_term=term is None or facts.occurred_on <= term.rolled_on,
+        within_term=facts.occurred_on <= term.rolled_on if term else None,
         first_accepting_body_id=case.first_accepting_body_id,
         instrument_event_id=paper_id if is_effect else None,
         instrument=instrument if is_effect else None,
@@ -257,8 +259,10 @@ class CaseWithdrawn(RecordedFact, frozen=True, kw_only=True):
 class MediationConcluded(CaseEvent, frozen=True, kw_only=True):
     """The acceptance ended: 调解结案, counted once per acceptance, on this day, at this body.
 
-    `partial` says that claim lines stayed without an agreement; `term_on` is the last legal day
-    the conclusion is held against. `instrument` is the kind of the paper it rests on.
+    `partial` says that claim lines stayed without an agreement. `term_code` is the term that ran,
+    `term_due_on` its last safe day, which the parties are told, and `term_on` its last legal day,
+    against which `within_term` is held; all four are null where no term ran. `instrument` is the
+    kind of the paper it rests on.
     """
 
     acceptance_no: int
@@ -266,8 +270,10 @@ class MediationConcluded(CaseEvent, frozen=True, kw_only=True):
     partial: bool
     uncovered_line_ids: tuple[UUID, ...]
     concluded_on: date
+    term_code: str | None
+    term_due_on: date | None
     term_on: date | None
-    within_term: bool
+    within_term: bool | None
     first_accepting_body_id: str | None
     instrument_event_id: UUID | None
     instrument: Instrument | None

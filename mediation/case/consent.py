@@ -5,6 +5,7 @@ Mediation is never compulsory (L-PML 3): only a clear refusal bars it, silence d
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import ClassVar, Literal
 from uuid import UUID
 
@@ -26,6 +27,8 @@ from mediation.case.values import Answer, Code, Matter, MeansCode, Outcome, Part
 from mediation.errors import NotAllowedNow, Refusal
 from mediation.kernel import Decision, decides, evolves, stored_as
 from mediation.privacy import Personal, Sealed
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class AskConsent(CaseFact, frozen=True, kw_only=True):
@@ -123,15 +126,15 @@ def _proactive_term(
         or not case.both_sides_agree(answers)
     ):
         return ()
-    first = min(facts.occurred_at, case.agreed_at.get(party_id, facts.occurred_at))
-    agreed_at = {**case.agreed_at, party_id: first}
+    here = (facts.occurred_at, facts.event_id(ConsentRecorded))
+    agreed = {it: (at, case.agreed_in[it]) for it, at in case.agreed_at.items()}
+    agreed[party_id] = min(here, agreed.get(party_id, here))
     # Answers may be typed in out of order: the later side's first consent counts.
-    start = max(
-        min(agreed_at[p.party_id] for p in side if p.party_id in agreed_at)
+    since = max(
+        min(agreed[p.party_id] for p in side if p.party_id in agreed)
         for side in (case.applicants, case.respondents)
     )
     ladder = facts.ladder_of(case)
-    since = (start, facts.event_id(ConsentRecorded))
     term = due_date("D02", facts, ladder, ConsentRecorded, start=since)
     return term, level_target(facts, ladder, case.level, ConsentRecorded, term.due_on)
 
@@ -166,11 +169,12 @@ def _(case: CaseState, event: ConsentAsked) -> CaseState:
 
 @evolves(ConsentRecorded)
 def _(case: CaseState, event: ConsentRecorded) -> CaseState:
-    agreed_at, withdrawn_ids = case.agreed_at, case.withdrawn_ids
+    agreed_at, agreed_in, withdrawn_ids = case.agreed_at, case.agreed_in, case.withdrawn_ids
     if event.answer is Answer.AGREED:
         # Typed in out of order: the earliest counts.
-        first = min(event.occurred_at, agreed_at.get(event.party_id, event.occurred_at))
-        agreed_at = {**agreed_at, event.party_id: first}
+        if event.occurred_at < agreed_at.get(event.party_id, _NEVER):
+            agreed_at = {**agreed_at, event.party_id: event.occurred_at}
+            agreed_in = {**agreed_in, event.party_id: event.event_id}
         # Silence after it does not take a withdrawal back.
         withdrawn_ids -= {event.party_id}
     return case.with_(
@@ -178,6 +182,7 @@ def _(case: CaseState, event: ConsentRecorded) -> CaseState:
         consents={**case.consents, event.party_id: event.answer},
         withdrawn_ids=withdrawn_ids,
         agreed_at=agreed_at,
+        agreed_in=agreed_in,
         remedies_owed_ids=case.remedies_owed_ids | set(event.owed_to_ids),
     )
 

@@ -466,6 +466,7 @@ def _(case: CaseState, event: CustodyTaken) -> CaseState:
         draft=None,
         assigned_at=None,
         agreed_at=dict.fromkeys(event.agreed_ids, event.occurred_at),
+        agreed_in=dict.fromkeys(event.agreed_ids, event.event_id),
         sheets=(),
         rights_served_at={},
         remedies_told_ids=frozenset(),

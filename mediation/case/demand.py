@@ -41,6 +41,7 @@ from mediation.case.values import (
     Side,
     unique,
 )
+from mediation.errors import FieldFault, Malformed
 from mediation.kernel import Decision, decides, evolves, stored_as
 from mediation.privacy import Personal, Sealed
 
@@ -116,10 +117,14 @@ def _(case: CaseState, event: DemandRelayed) -> CaseState:
 
 
 class RecordDemandAnswer(CaseFact, frozen=True, kw_only=True):
-    """Record what the employer answered; silence after a formal request is a refusal."""
+    """Record what the employer answered; silence after a formal request is a refusal.
+
+    `respondent_id` says which respondent answered; it may be left out where there is one only.
+    """
 
     matters: ClassVar[frozenset[Matter]] = _DEMANDS
 
+    respondent_id: UUID | None = None
     answer: Literal["GRANTED", "PARTLY", "REFUSED"]
     means: MeansCode
     explanation: Personal | None = None
@@ -147,11 +152,26 @@ def record_demand_answer(
                     "out-of-order": case.phase in (Phase.PERFORMING, Phase.WITHDRAWN),
                 }
             ),
+            respondent_id=_answering(case, command),
             answer=command.answer,
             means=command.means,
             explanation=case.text(command.explanation, facts),
         ),
     )
+
+
+def _answering(case: CaseState, command: RecordDemandAnswer) -> UUID:
+    known = [party.party_id for party in case.respondents]
+    if command.respondent_id is None and len(known) > 1:
+        raise Malformed(
+            zh="本案有多个被申请人，请填写由谁答复。",
+            en="There are several respondents: say which of them answered.",
+            faults=(FieldFault("/respondent_id", "required"),),
+        )
+    respondent_id = command.respondent_id or known[0]
+    if respondent_id not in known:
+        raise unknown("respondent_id", "not-a-respondent")
+    return respondent_id
 
 
 def _told_anew(case: CaseState, answer: str, facts: CaseFacts, phase: Phase) -> tuple[DueDate, ...]:
@@ -163,7 +183,7 @@ def _told_anew(case: CaseState, answer: str, facts: CaseFacts, phase: Phase) -> 
     is_over = phase in (Phase.WITHDRAWN, Phase.CLOSED)
     if not is_overtaken or is_over or "D23" in case.due or case.received_at is None:
         return ()
-    start = (case.received_at, facts.event_id(DemandAnswered))
+    start = (case.received_at, case.registration_id)
     return (due_date("D23", facts, facts.ladder_of(case), DemandAnswered, start=start),)
 
 
@@ -171,9 +191,11 @@ def _told_anew(case: CaseState, answer: str, facts: CaseFacts, phase: Phase) -> 
 class DemandAnswered(RecordedFact, frozen=True, kw_only=True):
     """The employer answered: it grants the wish, grants a part of it, or refuses.
 
-    `answer` is that, `means` how it came, `explanation` the reasons and conditions given.
+    `respondent_id` is who answered, `answer` what, `means` how it came, `explanation` the reasons
+    and conditions given.
     """
 
+    respondent_id: UUID
     answer: str
     means: str
     explanation: Sealed | None
@@ -218,6 +240,7 @@ def feed_back_demand(case: CaseState, command: FeedBackDemand, facts: CaseFacts)
             phase=phase,
             due_ended=case.ending("D23") if all_told and is_answered else (),
             irregularities=case.flaws({"out-of-order": not is_answered}),
+            answer=case.demand_answer,
             told_ids=told,
             means=command.means,
             all_told=all_told,
@@ -229,10 +252,11 @@ def feed_back_demand(case: CaseState, command: FeedBackDemand, facts: CaseFacts)
 class DemandFedBack(RecordedFact, frozen=True, kw_only=True):
     """Workers were told what became of their wish (L-PROV 4).
 
-    `told_ids` are the workers told, by the
-    `means` named; `all_told` says that they are all who had asked, which ends the duty.
+    `answer` is the answer that was fed back, null before any. `told_ids` are the workers told, by
+    the `means` named; `all_told` says that they are all who had asked, which ends the duty.
     """
 
+    answer: str | None
     told_ids: tuple[UUID, ...]
     means: str
     all_told: bool

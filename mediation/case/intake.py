@@ -423,6 +423,7 @@ def _(case: CaseState, event: CaseRegistered) -> CaseState:
         channel=event.channel,
         received_at=event.occurred_at,
         registered_in=event.command_id,
+        registration_id=event.event_id,
         filed_by_id=event.actor_id,
         ladder_ref=event.ladder_ref,
         ladder_digest=event.ladder_digest,

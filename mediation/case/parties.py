@@ -45,16 +45,24 @@ class AddParty(CaseFact, frozen=True, kw_only=True):
 
 
 class IdentifyParty(CaseFact, frozen=True, kw_only=True):
-    """Put a verified identity in the place of a provisional one (a nickname, a shop sign)."""
+    """Put a verified identity in the place of a provisional one (a nickname, a shop sign).
+
+    `verified_by` says by what it was verified: a code of `identity_proofs`.
+    """
 
     party_id: UUID
     party: PartyEntry
+    verified_by: Code | None = None
 
 
 class ConfirmCollective(CaseCommand, frozen=True, kw_only=True):
     """The lead confirms that ten or more workers bring a common claim (L-LDMA 7)."""
 
     explanation: Personal | None = None
+
+
+_KEPT = ("id_number", "phone", "address")
+"""What stays of a party whose name is verified, where it is not typed in again."""
 
 
 def _require_sound(entry: PartyEntry) -> None:
@@ -124,7 +132,10 @@ def identify_party(case: CaseState, command: IdentifyParty, facts: CaseFacts) ->
             "the right party instead.",
             faults=(FieldFault("/party/role", "not-the-same-party"),),
         )
+    if command.verified_by is not None:
+        require_code("identity_proofs", command.verified_by, "verified_by")
     party = party_of(known.party_id, command.party, known.side)
+    kept = tuple(it for it in _KEPT if getattr(party, it) is None and getattr(known, it))
     return Decision.of(
         facts.stream,
         PartyIdentified(
@@ -132,6 +143,8 @@ def identify_party(case: CaseState, command: IdentifyParty, facts: CaseFacts) ->
             phase=require_allowed(case, command),
             irregularities=case.flaws(),
             party=party,
+            kept=kept,
+            verified_by=command.verified_by,
         ),
     )
 
@@ -166,9 +179,16 @@ class PartyAdded(RecordedFact, frozen=True, kw_only=True):
 
 @stored_as("case.party-identified")
 class PartyIdentified(RecordedFact, frozen=True, kw_only=True):
-    """The identity of a party was verified; it takes the place of what was recorded before."""
+    """The identity of a party was verified; it takes the place of what was recorded before.
+
+    But for the fields that `kept` names, which were not typed in again and stay as they were: a
+    null in any other field of `party` means that there is nothing. `verified_by` says by what it
+    was verified, null if that was not said.
+    """
 
     party: Party
+    kept: tuple[str, ...]
+    verified_by: str | None
 
 
 @stored_as("case.collective-confirmed")
@@ -198,14 +218,8 @@ def _(case: CaseState, event: PartyIdentified) -> CaseState:
     said = event.party
 
     def now(parties: tuple[Party, ...]) -> tuple[Party, ...]:
-        # What was not typed in again stays as it was recorded before.
         return tuple(
-            msgspec.structs.replace(
-                said,
-                id_number=said.id_number or it.id_number,
-                phone=said.phone or it.phone,
-                address=said.address or it.address,
-            )
+            msgspec.structs.replace(said, **{name: getattr(it, name) for name in event.kept})
             if it.party_id == said.party_id
             else it
             for it in parties

@@ -136,14 +136,13 @@ def checks_of(
     """
     unpaid = {it.obligation.due_on for it in payments if not it.is_performed}
     ladder = facts.ladder_of(case)
-    event_id = facts.event_id(event_type)
     started = tuple(
         due_date(
             "D10",
             facts,
             ladder,
             event_type,
-            start=(first_moment_of(day), event_id),
+            start=(first_moment_of(day), None),
             subject=day.isoformat(),
         )
         for day in sorted(unpaid)
@@ -172,12 +171,16 @@ def checks_once_owed(
 
 
 class RecordPerformance(CaseFact, frozen=True, kw_only=True):
-    """Record one payment on one obligation, in fen; `occurred_at` is when it was paid."""
+    """Record one payment on one obligation, in fen; `occurred_at` is when it was paid.
+
+    `paid_by_id` is the party who paid, where that is known: the debtor, or who answers beside it.
+    """
 
     obligation_id: UUID
     paid_fen: PositiveFen
     payment_means: Literal["cash", "bank-transfer", "mobile-payment", "in-kind", "other"]
     proof_kind: Literal["receipt", "bank-slip", "payroll", "worker-confirmed", "none"]
+    paid_by_id: UUID | None = None
 
 
 @decides(RecordPerformance)
@@ -189,6 +192,8 @@ def record_performance(case: CaseState, command: RecordPerformance, facts: CaseF
     )
     if payment is None:
         raise unknown("obligation_id", "unknown-obligation")
+    if command.paid_by_id is not None:
+        case.party(command.paid_by_id)
     obligation = payment.obligation
     applied = min(command.paid_fen, obligation.agreed_fen - payment.applied_fen)
     is_done_now = applied > 0 and payment.applied_fen + applied >= obligation.agreed_fen
@@ -225,6 +230,7 @@ def record_performance(case: CaseState, command: RecordPerformance, facts: CaseF
         days_late=max(0, (facts.occurred_on - obligation.due_on).days),
         payment_means=command.payment_means,
         proof_kind=command.proof_kind,
+        paid_by_id=command.paid_by_id,
     )
     if not is_done_now or any(not it.is_performed for it in after):
         return Decision.of(facts.stream, performed)
@@ -250,7 +256,9 @@ def _paid(payment: Payment, obligation_id: UUID, applied_fen: int) -> Payment:
 class ObligationPerformed(RecordedFact, frozen=True, kw_only=True):
     """A payment was made: paid = applied to what was agreed + surplus, in fen.
 
-    `days_late` counts calendar days after the day it was due; 0 for a payment in time or early.
+    `respondent_id` is the debtor, `paid_by_id` the party who paid: null if that is not known, or if
+    it was nobody of the case. `days_late` counts calendar days after the day it was due; 0 for a
+    payment in time or early.
     """
 
     obligation_id: UUID
@@ -264,6 +272,7 @@ class ObligationPerformed(RecordedFact, frozen=True, kw_only=True):
     days_late: int
     payment_means: str
     proof_kind: str
+    paid_by_id: UUID | None
 
 
 @stored_as("case.obligations-fully-performed")

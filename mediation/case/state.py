@@ -63,6 +63,7 @@ class CaseState(msgspec.Struct, frozen=True, kw_only=True):
     phase: Phase | None = None
     received_at: datetime | None = None
     registered_in: UUID | None = None
+    registration_id: UUID | None = None
     is_on_one_form: bool = False
     filed_by_id: UUID | None = None
     ladder_ref: str = ""
@@ -81,6 +82,7 @@ class CaseState(msgspec.Struct, frozen=True, kw_only=True):
     risk: str = ""
     consents: dict[UUID, Answer] = {}
     agreed_at: dict[UUID, datetime] = {}
+    agreed_in: dict[UUID, UUID] = {}
     sheets: tuple[Sheet, ...] = ()
     disclosed_ids: frozenset[UUID] = frozenset()
     withdrawn_ids: frozenset[UUID] = frozenset()
@@ -376,11 +378,12 @@ def due_date(  # noqa: PLR0913 - each argument is one reason the date depends on
     *,
     length: int | None = None,
     no_later_than: date | None = None,
-    start: tuple[datetime, UUID] | None = None,
+    start: tuple[datetime, UUID | None] | None = None,
     subject: str | None = None,
 ) -> DueDate:
     """Decide a due date that starts with the event being decided, or at `start` (ADR 0007).
 
+    `start` is a time with the event that records it, None where it is no more than a date.
     A limit that the ladder sets goes before the catalogue's own length.
     """
     limit = ladder.limit(code)
@@ -388,7 +391,7 @@ def due_date(  # noqa: PLR0913 - each argument is one reason the date depends on
     decided = due(
         code,
         start_at=at,
-        start_event_id=str(event_id),
+        start_event_id=event_id,
         calendar=facts.calendar,
         length=limit.length if limit and length is None else length,
         no_later_than=no_later_than,

@@ -12,7 +12,7 @@ import msgspec
 from mediation.errors import Unsafe
 
 REF = "core-v1"
-DIGEST = "sha256:7500a06cbf58a8e7a7990e01fa46d4732a0fdc159d4520a8052c979c2faadd6b"
+DIGEST = "sha256:9e731c7499fa40df273da843ce0437154d66447e9a8eaa4654c821b2a085ac4d"
 
 __all__ = [
     "DIGEST",

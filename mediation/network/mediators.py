@@ -57,7 +57,7 @@ def appoint_mediator(
         MediatorAppointed(
             **facts.stamp(MediatorAppointed),
             mediator_id=command.mediator_id,
-            point_id=body.body_id,
+            of_body_id=body.body_id,
             from_on=from_on,
             qualifications=command.qualifications,
         ),
@@ -66,10 +66,10 @@ def appoint_mediator(
 
 @stored_as("network.mediator-appointed")
 class MediatorAppointed(Event, frozen=True, kw_only=True):
-    """A person became mediator of a body from a day on."""
+    """A person became mediator of a body; `from_on` is the first day on which he is."""
 
     mediator_id: UUID
-    point_id: str
+    of_body_id: str
     from_on: date
     qualifications: tuple[str, ...]
 
@@ -78,7 +78,7 @@ class MediatorAppointed(Event, frozen=True, kw_only=True):
 def _(network: NetworkState, event: MediatorAppointed) -> NetworkState:
     appointment = Appointment(
         mediator_id=event.mediator_id,
-        body_id=event.point_id,
+        body_id=event.of_body_id,
         from_on=event.from_on,
         until_on=None,
         qualifications=event.qualifications,
@@ -123,7 +123,7 @@ def end_appointment(network: NetworkState, command: EndAppointment, facts: Offic
         AppointmentEnded(
             **facts.stamp(AppointmentEnded),
             mediator_id=command.mediator_id,
-            point_id=body.body_id,
+            of_body_id=body.body_id,
             until_on=until_on,
         ),
     )
@@ -131,10 +131,10 @@ def end_appointment(network: NetworkState, command: EndAppointment, facts: Offic
 
 @stored_as("network.appointment-ended")
 class AppointmentEnded(Event, frozen=True, kw_only=True):
-    """A person ceased to be mediator of a body."""
+    """A person ceased to be mediator of a body; `until_on` is the first day on which he is not."""
 
     mediator_id: UUID
-    point_id: str
+    of_body_id: str
     until_on: date
 
 
@@ -143,7 +143,7 @@ def _(network: NetworkState, event: AppointmentEnded) -> NetworkState:
     appointments = tuple(
         msgspec.structs.replace(appointment, until_on=event.until_on)
         if appointment.mediator_id == event.mediator_id
-        and appointment.body_id == event.point_id
+        and appointment.body_id == event.of_body_id
         and _ends_sooner(appointment, event.until_on)
         else appointment
         for appointment in network.appointments

@@ -120,7 +120,7 @@ def test_a_due_date_names_the_event_that_starts_it():
     """The start is the id of the very event that carries the date."""
     (registered,) = Scenario().when(a_registration()).decided
 
-    assert {due.start_event_id for due in registered.due} == {str(registered.event_id)}
+    assert {due.start_event_id for due in registered.due} == {registered.event_id}
 
 
 @pytest.mark.parametrize(
@@ -386,7 +386,7 @@ def test_a_case_that_turns_red_is_reported_within_two_hours():
     turned = in_phase(Phase.REGISTERED, workers=10)
     assert "D26" not in turned.case.due
     turned.flagged("EMPLOYER_CLOSED", "SAFETY")
-    assert turned.case.due["D26"].start_event_id == str(turned.events[1].event_id)
+    assert turned.case.due["D26"].start_event_id == turned.events[1].event_id
 
 
 def test_turning_red_once_more_buys_no_time():

@@ -164,9 +164,20 @@ def test_a_verified_identity_takes_the_place_of_a_provisional_one():
         name=Personal("王某某"),
         id_number=Personal("331003198001010000"),
     )
-    scenario.when(IdentifyParty(party_id=known.party_id, party=said)).then(
-        expect(PartyIdentified, phase=Phase.MEDIATING, irregularities=())
+    identified = IdentifyParty(party_id=known.party_id, party=said, verified_by="id-card")
+    kept = tuple(it for it in ("phone", "address") if getattr(known, it))
+    scenario.when(identified).then(
+        expect(
+            PartyIdentified,
+            phase=Phase.MEDIATING,
+            irregularities=(),
+            kept=kept,
+            verified_by="id-card",
+        )
     )
+    assert kept
+    unknown = msgspec.structs.replace(identified, verified_by="hearsay")
+    scenario.when(unknown).then_refused("malformed")
     party = scenario.respondent
 
     assert (party.party_id, party.side, party.provisional) == (

@@ -132,7 +132,7 @@ def test_what_took_effect_names_the_paper_and_what_is_owed_by_whom():
         Instrument.MEDIATION_AGREEMENT,
     )
     assert [it.obligation for it in scenario.case.payments] == list(draft.obligations)
-    assert effect.due[0].start_event_id == str(effect.event_id)
+    assert effect.due[0].start_event_id == effect.event_id
 
 
 def test_conclusion_stops_the_clocks_and_payment_is_checked_the_day_after():
