@@ -228,6 +228,66 @@ class IrregularShown(msgspec.Struct, frozen=True):
     label: Label
 
 
+class ChangeShown(msgspec.Struct, frozen=True, kw_only=True):
+    """One value of a case that changed. A side is left out where there was, or is, nothing.
+
+    `path` is dotted: fields, keys, and the id of an item of a list. A sealed value shows as
+    `{"sealed": true}`, in an answer in clear with its `text`, null if erased.
+    """
+
+    path: str
+    label: Label
+    before: Any = msgspec.UNSET
+    after: Any = msgspec.UNSET
+
+
+class ReplayStep(msgspec.Struct, frozen=True, kw_only=True):
+    """One event and what it changed.
+
+    `ended` are the due dates that were open before and no longer are as they were; `digest` is
+    the SHA-256 of the stored bytes and `leaf` the hash of the event's leaf, in hexadecimal. Events
+    of one command share `command_id` and `command_end`.
+    """
+
+    event: HistoryItem
+    on_behalf_of_id: UUID | None
+    command_id: UUID
+    command_end: int
+    ground: str | None
+    ground_label: Label | None
+    changes: tuple[ChangeShown, ...]
+    ended: tuple[DueShown, ...]
+    digest: str
+    leaf: str
+
+
+class Replay(msgspec.Struct, frozen=True, kw_only=True):
+    """A case step by step, as far as the viewer may read its history; `log_id` is in each leaf."""
+
+    case_id: UUID
+    visibility: Visibility
+    log_id: UUID
+    items: tuple[ReplayStep, ...]
+
+
+class PointShown(msgspec.Struct, frozen=True, kw_only=True):
+    """A version of a case, and where and when its last event was recorded; 0: before the first."""
+
+    version: int
+    position: int
+    recorded_at: datetime | None
+
+
+class Diff(msgspec.Struct, frozen=True, kw_only=True, rename={"start": "from", "end": "to"}):
+    """What is different in a case at `to` from how it was at `from`."""
+
+    case_id: UUID
+    visibility: Visibility
+    start: PointShown
+    end: PointShown
+    changes: tuple[ChangeShown, ...]
+
+
 class CodeTables(msgspec.Struct, frozen=True, kw_only=True):
     """Every code and its label, by table, as version `ref` has them; `digest` is of its file."""
 
@@ -515,11 +575,17 @@ class Alive(msgspec.Struct, frozen=True):
 
 
 class FollowerShown(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a read model has come; `failed` names why it stopped."""
+    """How far a read model has come; `failed` names why it stopped.
+
+    `quarantined` events could not be folded, and `parked` streams wait behind them; both are an
+    alarm, while everything else goes on.
+    """
 
     position: int
     lag: int
     failed: str | None
+    quarantined: int
+    parked: int
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):

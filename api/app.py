@@ -17,7 +17,18 @@ from api import commands, errors, openapi
 from api.bootstrap import Engine
 from api.clock import ManualClock
 from api.limits import Edge, Limits
-from api.routes import audit, cases, deadlines, demo, health, imports, network, worklist
+from api.routes import (
+    audit,
+    cases,
+    deadlines,
+    demo,
+    health,
+    imports,
+    network,
+    replay,
+    statistics,
+    worklist,
+)
 from api.security import marked
 
 TITLE = "Mediation ladder · 劳动争议多级递进调解引擎"
@@ -59,7 +70,7 @@ def describable(*, with_demo: bool = False) -> FastAPI:
     errors.install(app)
     # One flat list of routes, so that each can be found and its mark be read.
     app.router.routes.extend(commands.routes())
-    always = (cases, imports, worklist, deadlines, network, health, audit)
+    always = (cases, replay, imports, worklist, deadlines, statistics, network, health, audit)
     for routes in (*always, *([demo] if with_demo else [])):
         app.router.routes.extend(routes.router.routes)
 

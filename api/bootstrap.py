@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from threading import Event, Thread
-from typing import IO, Any
 from uuid import UUID
 
 import msgspec
@@ -19,6 +18,7 @@ from sqlalchemy.engine import URL, make_url
 
 from api.clock import ManualClock, system_clock
 from api.cursors import Cursors
+from api.grants import LOG_GRANTS, VAULT_GRANTS, grant_to, may_rewrite, read_grants
 from api.security import Tokens, migrate_tokens
 from api.settings import Settings
 from api.timers import Timers
@@ -31,9 +31,11 @@ from mediation.case.lifecycle import check_lifecycle
 from mediation.errors import MediationError, Unsafe
 from mediation.store import Log, check_store, migrate, open_engine
 from mediation.store.access import AccessLog, migrate_access
-from mediation.store.engine import check_environment
+from mediation.store.engine import check_environment, holding
+from mediation.store.marks import Marks, migrate_marks
 from mediation.store.sealing import Sealer
 from mediation.store.tables import LOG_HEAD
+from mediation.store.tracking import TRACKING
 from mediation.store.vault import Vault, migrate_vault
 from projections.base import create
 from projections.case_file import CaseFile
@@ -100,6 +102,7 @@ class Engine:
         cursors: Cursors,
         clock: Callable[[], datetime],
         read_engine: sa.Engine,
+        marks: Marks,
         closing: ExitStack,
     ) -> None:
         self.settings = settings
@@ -110,6 +113,7 @@ class Engine:
         self.cursors = cursors
         self.clock = clock
         self.read_engine = read_engine
+        self.marks = marks
         models = projections()
         self.case_file, self.worklist, self.deadlines, self.notices, self.ledger = models
         self.followers = {it.name: Follower(it, log, read_engine) for it in models}
@@ -120,14 +124,17 @@ class Engine:
         self._threads: list[Thread] = []
 
     def follow(self) -> None:
-        """Follow the log and fire timers, each read model on a thread of its own, until `close`."""
-        for name, follower in self.followers.items():
-            thread = Thread(target=self._run, args=(name, follower), name=name, daemon=True)
+        """Follow the log, fire timers and keep the mark, each on a thread, until `close`.
+
+        Raises:
+            Unsafe: a read model has come further than the log goes.
+        """
+        refuse_ahead(self.read_engine, self.log)
+        workers = {**self.followers, "timers": self.timers, "marks": self.marks}
+        for name, worker in workers.items():
+            thread = Thread(target=self._run, args=(name, worker), name=name, daemon=True)
             self._threads.append(thread)
             thread.start()
-        timers = Thread(target=self._run, args=("timers", self.timers), name="timers", daemon=True)
-        self._threads.append(timers)
-        timers.start()
 
     def wait(self) -> None:
         """Return when every follower has ended."""
@@ -138,7 +145,7 @@ class Engine:
         """Ask the followers to end."""
         self._stop.set()
 
-    def _run(self, name: str, worker: Follower | Timers) -> None:
+    def _run(self, name: str, worker: Follower | Timers | Marks) -> None:
         try:
             worker.run(self._stop)
         except Exception as error:  # noqa: BLE001 - the edge of a worker: shown by /readyz, logged
@@ -146,10 +153,11 @@ class Engine:
             _log.error("follower stopped", follower=name, error=type(error).__name__)
 
     def close(self) -> None:
-        """End the followers and let go of databases and lock."""
+        """End the followers, mark how far the log came, and let go of databases and lock."""
         self.stop()
         self.wait()
-        self._closing.close()
+        with self._closing:
+            self.marks.keep_if_answered()
 
 
 def check_registries() -> None:
@@ -191,7 +199,12 @@ def stored(engine: sa.Engine) -> Stored | None:
 
 
 def migrate_all(
-    settings: Settings, *, district: str | None = None, kind: str | None = None, at: datetime
+    settings: Settings,
+    *,
+    district: str | None = None,
+    kind: str | None = None,
+    app_role: str | None = None,
+    at: datetime,
 ) -> int:
     """Bring every table of a store to this release, or make a new store; twice does nothing.
 
@@ -199,6 +212,7 @@ def migrate_all(
         settings: where the store is.
         district: its code; None: what an existing store says, else `local`.
         kind: `live`, `demo` or `test`; None: what an existing store says, else `live`.
+        app_role: on PostgreSQL, the role that is going to serve: it is given what that needs.
         at: aware time at which a new log begins.
 
     Returns:
@@ -206,6 +220,7 @@ def migrate_all(
 
     Raises:
         Unsafe: the store belongs to another district, is of another kind, or is newer.
+        Malformed: there is no such role, or it is the one that migrates.
     """
     where = places(settings)
     with ExitStack() as closing:
@@ -227,8 +242,15 @@ def migrate_all(
         )
         migrate_access(log_engine)
         migrate_tokens(log_engine)
-        migrate_vault(_opened(where.vault, closing))
-        create(_opened(where.read, closing), projections())
+        vault_engine = _opened(where.vault, closing)
+        migrate_vault(vault_engine)
+        with Log(log_engine, clock=lambda: at) as log:
+            migrate_marks(vault_engine, log_id=log.log_id, at=at)
+        models = projections()
+        create(_opened(where.read, closing), models)
+        if app_role is not None:
+            grant_to(app_role, log_engine, {**LOG_GRANTS, **read_grants(models)})
+            grant_to(app_role, vault_engine, VAULT_GRANTS)
     return steps
 
 
@@ -268,16 +290,21 @@ def build(  # noqa: PLR0913 - each is something only the caller knows
     where = places(settings)
     with ExitStack() as closing:
         if serves and where.file is not None:
-            closing.enter_context(_locked(where.file.with_name(f"{where.file.stem}.lock")))
+            closing.enter_context(_served_alone(where.file.with_name(f"{where.file.stem}.lock")))
         if where.file is not None:
             migrate_all(settings, district=district, kind=kind, at=now or system_clock())
         log_engine = _opened(where.log, closing)
         found = stored(log_engine)
         check_store(log_engine, district=district or (found.district if found else ""), env=env)
+        if serves and may_rewrite(log_engine):
+            _log.warning("the database role may rewrite the log; see docs: run on PostgreSQL")
         clock = _clock(settings, found, log_engine, now)
         log = Log(log_engine, clock=clock)
         closing.callback(log.close)
-        vault = Vault(_opened(where.vault, closing), randbytes=os.urandom, now=clock)
+        vault_engine = _opened(where.vault, closing)
+        vault = Vault(vault_engine, randbytes=os.urandom, now=clock)
+        marks = Marks(vault_engine, log, clock)
+        marks.require(vault)
         access = AccessLog(log_engine)
         own = settings.data_dir / "ladders"
         folder = own if own.is_dir() else None
@@ -304,7 +331,29 @@ def build(  # noqa: PLR0913 - each is something only the caller knows
             cursors=Cursors(vault.secret(_CURSOR_SECRET)),
             clock=clock,
             read_engine=_opened(where.read, closing),
+            marks=marks,
             closing=closing.pop_all(),
+        )
+
+
+def refuse_ahead(read_engine: sa.Engine, log: Log) -> None:
+    """Refuse read models that hold what the log does not: it was restored, they were not.
+
+    Raises:
+        Unsafe: a follower has come further than the log goes.
+    """
+    # The followers are read first: the log only grows meanwhile.
+    with read_engine.connect() as connection:
+        furthest = connection.execute(sa.select(sa.func.max(TRACKING.c.position))).scalar() or 0
+    if furthest > log.head().position:
+        raise Unsafe(
+            zh="查询数据比日志更新：日志恢复自旧备份，查询数据却没有。SQLite：删除数据目录中的 "
+            "read.db、read.db-wal、read.db-shm，启动时会自动重建；PostgreSQL：从同一份备份恢复整个"
+            "数据库。",
+            en="A read model has come further than the log: the log was restored and the read "
+            "models were not. On SQLite remove read.db, read.db-wal and read.db-shm from the data "
+            "folder, they are built anew; on PostgreSQL restore the whole database from one dump.",
+            code="read-model-ahead",
         )
 
 
@@ -327,29 +376,15 @@ def _clock(
     return ManualClock(max(given, head.recorded_at))
 
 
-class _locked:  # noqa: N801 - reads as a statement where it is used
-    """Hold a file locked, so that a second process on the same SQLite store is refused."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: IO[Any] | None = None
-
-    def __enter__(self) -> None:
-        import fcntl  # noqa: PLC0415 - on POSIX only; elsewhere PostgreSQL is the way
-
-        file = self._path.open("a")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.close()
+@contextmanager
+def _served_alone(path: Path) -> Iterator[None]:
+    """Refuse a second process that serves the same SQLite store."""
+    with holding(path) as is_ours:
+        if not is_ours:
             raise Unsafe(
                 zh="已有一个服务进程在使用该数据目录。请先停止它；需要多个进程时改用 PostgreSQL。",
                 en="Another process already serves this data folder. Stop it first; for more than "
                 "one process use PostgreSQL.",
                 code="already-served",
-            ) from None
-        self._file = file
-
-    def __exit__(self, *_error: object) -> None:
-        if self._file is not None:
-            self._file.close()
+            )
+        yield

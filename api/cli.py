@@ -5,39 +5,25 @@ Whatever a command needs is imported inside it, so that `--help` answers at once
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from api import cli_case, cli_projections, cli_store
+from api.console import PLAIN, AsJson, configure_logs, opened, say, settings
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from contextlib import contextmanager
-
     from api.bootstrap import Engine
-    from api.settings import Settings
-else:
-    from contextlib import contextmanager
 
-_PLAIN: dict[str, Any] = {
-    "rich_markup_mode": None,
-    "add_completion": False,
-    "pretty_exceptions_enable": False,
-    "no_args_is_help": True,
-}
-app = typer.Typer(help="Mediation ladder · 劳动争议多级递进调解引擎", **_PLAIN)
-ladders = typer.Typer(help="Check ladder files.", **_PLAIN)
-tokens = typer.Typer(help="Issue and revoke access tokens.", **_PLAIN)
-cases = typer.Typer(help="Look at one case in the store.", **_PLAIN)
-read_models = typer.Typer(help="Look after read models.", **_PLAIN)
+app = typer.Typer(help="Mediation ladder · 劳动争议多级递进调解引擎", **PLAIN)
+ladders = typer.Typer(help="Check ladder files.", **PLAIN)
+tokens = typer.Typer(help="Issue and revoke access tokens.", **PLAIN)
 app.add_typer(ladders, name="ladder")
 app.add_typer(tokens, name="token")
-app.add_typer(cases, name="case")
-app.add_typer(read_models, name="projections")
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+app.add_typer(cli_case.app, name="case")
+app.add_typer(cli_projections.app, name="projections")
+cli_store.add_to(app)
 
 
 def main() -> None:
@@ -54,58 +40,37 @@ def main() -> None:
         sys.exit(1)
 
 
-def _settings() -> Settings:
-    from api.settings import Settings
-
-    return Settings()
-
-
-@contextmanager
-def _engine(settings: Settings, *, serves: bool = False) -> Iterator[Engine]:
-    from api.bootstrap import build
-
-    engine = build(settings, env=os.environ, serves=serves)
-    try:
-        yield engine
-    finally:
-        engine.close()
-
-
-def _say(data: Any, *lines: str, as_json: bool) -> None:
-    """Print an answer: as JSON on one line, or as lines for people."""
-    if as_json:
-        import msgspec
-
-        typer.echo(json.dumps(msgspec.to_builtins(data), ensure_ascii=False))
-    else:
-        typer.echo("\n".join(lines))
-
-
 @app.command()
 def serve(*, as_json: AsJson = False) -> None:
     """Serve the HTTP API and keep the read models up to the log."""
-    from api.server import configure_logs, server_of
+    import signal
+
+    from api.server import server_of
+
+    def end(_signal: int, _frame: Any) -> None:
+        sys.exit(0)
 
     configure_logs()
-    settings = _settings()
+    # The server raises the signal again once it has ended: what was opened here is closed then.
+    signal.signal(signal.SIGTERM, end)
+    chosen = settings()
 
     def started(url: str) -> None:
-        _say({"url": url}, f"服务地址 / serving on {url}", as_json=as_json)
+        say({"url": url}, f"服务地址 / serving on {url}", as_json=as_json)
         sys.stdout.flush()
 
-    with _engine(settings, serves=True) as engine:
+    with opened(chosen, serves=True) as engine:
         engine.follow()
-        server_of(engine, host=settings.host, port=settings.port, started=started).run()
+        server_of(engine, host=chosen.host, port=chosen.port, started=started).run()
 
 
 @app.command()
 def worker() -> None:
     """Keep the read models up to the log, beside processes that serve (PostgreSQL only)."""
-    from api.server import configure_logs
     from api.worker import work
 
     configure_logs()
-    with _engine(_settings()) as engine:
+    with opened(settings()) as engine:
         code = work(engine)
     raise typer.Exit(code)
 
@@ -115,6 +80,7 @@ def migrate(
     *,
     district: Annotated[str | None, typer.Option(help="Code of a new store's district.")] = None,
     kind: Annotated[str | None, typer.Option(help="live, demo or test; for a new store.")] = None,
+    app_role: Annotated[str | None, typer.Option(help="PostgreSQL role that will serve.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring the tables of the configured store up to this release."""
@@ -123,8 +89,10 @@ def migrate(
 
     if kind not in (None, "live", "demo", "test"):
         raise typer.BadParameter("live, demo or test", param_hint="--kind")
-    steps = migrate_all(_settings(), district=district, kind=kind, at=system_clock())
-    _say({"steps": steps}, f"已迁移 / migrated: {steps}", as_json=as_json)
+    steps = migrate_all(
+        settings(), district=district, kind=kind, app_role=app_role, at=system_clock()
+    )
+    say({"steps": steps}, f"已迁移 / migrated: {steps}", as_json=as_json)
 
 
 @app.command()
@@ -156,7 +124,7 @@ def bootstrap(  # noqa: PLR0913 - the fields of the first body, as options
     from api.founding import found_district
     from mediation.network import OpenServicePoint
 
-    with _engine(_settings()) as engine:
+    with opened(settings()) as engine:
         top = engine.mediation.ladder.top
         opening = OpenServicePoint(
             body_id=body_id,
@@ -167,7 +135,7 @@ def bootstrap(  # noqa: PLR0913 - the fields of the first body, as options
             number_prefix=number_prefix,
         )
         founded = found_district(engine, opening, coordinator=coordinator)
-    _say(
+    say(
         founded,
         f"统筹员账号 / coordinator: {founded.account_id}",
         f"令牌（仅显示一次）/ token, shown once: {founded.token}",
@@ -195,7 +163,7 @@ def import_cases(  # noqa: PLR0913 - what an import may be given, as options
     from api.importing.run import carried_out
 
     given = desk.approvals_in(Path(it) for it in approvals or ())
-    with _engine(_settings()) as engine:
+    with opened(settings()) as engine:
         actor_id = _stream(engine, account)
         cases = desk.cases_of(Path(file), engine.mediation)
         rows = carried_out(
@@ -209,7 +177,7 @@ def import_cases(  # noqa: PLR0913 - what an import may be given, as options
         ran = desk.watched(rows, len(cases), sys.stderr)
     if report is not None:
         Path(report).write_bytes(desk.report_of(ran.rows))
-    _say({"rows": ran.rows, "counts": ran.counts}, *desk.lines_of(ran), as_json=as_json)
+    say({"rows": ran.rows, "counts": ran.counts}, *desk.lines_of(ran), as_json=as_json)
     raise typer.Exit(0 if ran.is_clean else 1)
 
 
@@ -227,7 +195,7 @@ def approve_import(
     from api.importing.run import approved
 
     drawn: dict[str, str] = {}
-    with _engine(_settings()) as engine:
+    with opened(settings()) as engine:
         approver_id, actor_id = _stream(engine, account), _stream(engine, actor)
         cases = desk.cases_of(Path(file), engine.mediation)
         told = approved(
@@ -238,7 +206,7 @@ def approve_import(
             route="mediation import-approve",
         )
         ran = desk.watched(desk.noting(told, drawn), len(cases), sys.stderr)
-    _say(drawn, as_json=True)
+    say(drawn, as_json=True)
     typer.echo("\n".join(desk.lines_of(ran)), err=True)
     raise typer.Exit(0 if ran.is_clean else 1)
 
@@ -251,7 +219,7 @@ def import_template(file: str, *, as_json: AsJson = False) -> None:
     from api.importing.template import write_template
 
     write_template(Path(file))
-    _say({"file": file}, f"已生成模板 / template written: {file}", as_json=as_json)
+    say({"file": file}, f"已生成模板 / template written: {file}", as_json=as_json)
 
 
 @ladders.command("check")
@@ -266,7 +234,7 @@ def check_ladder(file: str, *, as_json: AsJson = False) -> None:
     report = check(Path(file))
     findings = (*report.errors, *report.warnings)
     lines = [str(finding) for finding in findings] or ["没有问题 / nothing is wrong"]
-    _say({"valid": report.is_valid, **msgspec.structs.asdict(report)}, *lines, as_json=as_json)
+    say({"valid": report.is_valid, **msgspec.structs.asdict(report)}, *lines, as_json=as_json)
     raise typer.Exit(0 if report.is_valid else 1)
 
 
@@ -281,11 +249,11 @@ def issue_token(
     """Issue a token for an account; it is printed once."""
     from datetime import timedelta
 
-    with _engine(_settings()) as engine:
+    with opened(settings()) as engine:
         account = _stream(engine, account_id)
         until = engine.clock() + timedelta(days=days) if days else None
         issued = engine.tokens.issue(account, label=label, expires_at=until)
-    _say(
+    say(
         issued,
         f"令牌（仅显示一次）/ token, shown once: {issued.token}",
         f"令牌编号 / token id: {issued.token_id}",
@@ -296,68 +264,9 @@ def issue_token(
 @tokens.command("revoke")
 def revoke_token(token_id: str, *, as_json: AsJson = False) -> None:
     """Revoke a token by the id that was shown when it was issued."""
-    with _engine(_settings()) as engine:
+    with opened(settings()) as engine:
         engine.tokens.revoke(token_id)
-    _say({"token_id": token_id, "revoked": True}, "已撤销 / revoked", as_json=as_json)
-
-
-@cases.command("show")
-def show_case(case_id: str, *, as_json: AsJson = False) -> None:
-    """Show a case as it stands, personal data masked."""
-    from api.routes.cases import case_shown
-
-    with _engine(_settings()) as engine:
-        _, case = engine.log.fold(_stream(engine, case_id), "case")
-        shown = case_shown(case, engine.mediation)
-    _say(
-        shown,
-        f"{shown.case_number}  {shown.phase_label.zh} / {shown.phase_label.en}",
-        f"{shown.level_label.zh} / {shown.level_label.en}  {shown.custody_body_id}",
-        *(f"{due.due_on}  {due.code}  {due.explain.zh}" for due in shown.due),
-        as_json=as_json,
-    )
-
-
-@cases.command("history")
-def show_history(case_id: str, *, as_json: AsJson = False) -> None:
-    """Show the events of a case in order, nothing personal in clear."""
-    from api.routes.cases import history_item
-
-    with _engine(_settings()) as engine:
-        items = [history_item(it) for it in engine.log.events_of(_stream(engine, case_id))]
-    _say(
-        {"items": items},
-        *(
-            f"{it.position:>8}  {it.version:>4}  {it.occurred_at:%Y-%m-%d %H:%M}  "
-            f"{it.label.zh} / {it.label.en}  {it.role}@{it.body_id}"
-            for it in items
-        ),
-        as_json=as_json,
-    )
-
-
-@read_models.command("digest")
-def digest_of(name: str, *, as_json: AsJson = False) -> None:
-    """Give the digest of a read model and the position it has come to."""
-    from mediation.errors import NotFound
-    from projections.base import freshness, reading
-
-    with _engine(_settings()) as engine:
-        follower = engine.followers.get(name)
-        if follower is None:
-            raise NotFound(
-                zh=f"没有这个读模型；现有：{'、'.join(engine.followers)}。",
-                en=f"There is no such read model; there are: {', '.join(engine.followers)}.",
-                code="projection-unknown",
-            )
-        with reading(engine.read_engine) as connection:
-            position = freshness(connection, follower.projection).as_of_position
-            digest = follower.projection.digest(connection)
-    _say(
-        {"name": name, "position": position, "digest": digest},
-        f"{name} {position} {digest}",
-        as_json=as_json,
-    )
+    say({"token_id": token_id, "revoked": True}, "已撤销 / revoked", as_json=as_json)
 
 
 def _stream(engine: Engine, named: str) -> Any:

@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import socket
-import sys
 from collections.abc import Callable
 
-import structlog
 import uvicorn
 
 from api.app import create_app
 from api.bootstrap import Engine
 
 _SHUTDOWN_SECONDS = 10
-
-
-def configure_logs() -> None:
-    """Write logs as JSON lines to standard error."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(ensure_ascii=False),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
 
 
 class Server(uvicorn.Server):

@@ -5,8 +5,9 @@ From the log, so that what is read is never behind what was just written (ADR 00
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,11 +15,18 @@ import msgspec
 
 from mediation import authority, kernel
 from mediation.calendar import day_of
-from mediation.case.intake import CaseRegistered
+from mediation.case.intake import CaseNumberIssued, CaseRegistered, number_stream
 from mediation.case.lifecycle import available
 from mediation.case.proceedings import ProceedingOpened, ProceedingUpdated, RemedyRouteTaken
 from mediation.case.state import CaseState, case_stream
-from mediation.errors import NotFound, NotPermitted, Refusal
+from mediation.errors import (
+    FieldFault,
+    Malformed,
+    NotFound,
+    NotPermitted,
+    PositionUnknown,
+    Refusal,
+)
 from mediation.ladder import Ladder
 from mediation.network.accounts import AccountState, Grant, Role, account_stream
 from mediation.network.state import NetworkState, network_stream
@@ -28,6 +36,9 @@ from mediation.store.log import Log
 from mediation.store.recorder import Recorded
 from mediation.store.sealing import Sealer
 from mediation.store.states import States
+
+_NUMBER = re.compile(r"(.+)〔([0-9]{4})〕[0-9]{4,}号")
+"""A case number: the prefix of the body that registered it, the year, the count."""
 
 _ANSWERS = ("accept-custody", "decline-custody")
 _MOVES = (
@@ -40,6 +51,17 @@ _MOVES = (
     "case.sent-back/",
 )
 """Topics that tell how custody moved."""
+
+
+class AsOf(msgspec.Struct, frozen=True, kw_only=True):
+    """A moment of the past: the end of the last command known then, and the Shanghai date.
+
+    `position` is 0 if nothing had been recorded. What it was like then is asked by it alone;
+    `on` is what "today" was (ADR 0023).
+    """
+
+    position: int
+    on: date
 
 
 class Reading:
@@ -92,20 +114,57 @@ class Reading:
         on = day_of(self.clock())
         return authority.Scope(self.grants_of(actor_id), actor_id=actor_id, on=on)
 
+    def as_of(self, *, at: datetime | None = None, position: int | None = None) -> AsOf:
+        """Resolve a time, or a position, to what the system knew then; exactly one is given.
+
+        Args:
+            at: aware; what was recorded by then counts, and the day is that of `at`.
+            position: rounded down to the end of a command; the day is when it was recorded.
+
+        Raises:
+            Malformed: `at` has no zone, or lies in the future.
+            PositionUnknown: the position lies beyond the log, or before its first event.
+        """
+        head = self.log.head()
+        if at is not None:
+            if kernel.aware(at) > max(self.clock(), head.recorded_at):
+                raise Malformed(
+                    zh="所给时间尚未到来，只能查询当前和以往的情况；请改正 at。",
+                    en="The time of `at` has not come yet: ask for the present or the past.",
+                    faults=(FieldFault("/query/at", "future-time"),),
+                    code="future-time",
+                )
+            return AsOf(position=self.log.position_at(at), on=day_of(at))
+        asked = position or 0
+        recorded_at = self.log.recorded_at(asked) if 1 <= asked <= head.position else None
+        if recorded_at is None:
+            raise PositionUnknown(
+                zh="请使用本系统返回的 Position；所给位置超出日志范围。",
+                en="Use a Position that this system returned: the log has no such position.",
+            )
+        return AsOf(position=self.log.command_end(asked), on=day_of(recorded_at))
+
     def network(self) -> NetworkState:
         """Give the district's network as it is now."""
         state: NetworkState = self._states.current(network_stream(self.district)).state
         return state
 
     def case(
-        self, case_id: UUID, *, actor_id: UUID, route: str, version: int | None = None
+        self,
+        case_id: UUID,
+        *,
+        actor_id: UUID,
+        route: str,
+        then: AsOf | int | None = None,
     ) -> tuple[CaseState, authority.Visibility]:
-        """Give a case now, or as it was at `version`, and how much of it the actor may see.
+        """Give a case now, as of `then` or at that version, and how much of it the actor may see.
 
-        What he may see is decided on the case as it stands now.
+        What he may see is decided on the case as it stands now. The receiver of a move is given it
+        as it stands now, whatever he asks for.
 
         Raises:
-            NotFound: unknown, no such version, or out of his scope (which is recorded).
+            NotFound: unknown, no such version, not there yet, or out of his scope (recorded).
+            NotPermitted: what it was like then is not shown to him.
         """
         found = self._states.current(case_stream(case_id))
         number, current = found.version, found.state
@@ -115,34 +174,49 @@ class Reading:
         if seen is authority.Visibility.NONE:
             self._record_attempt(case_id, actor_id, route)
             raise NotFound
-        if version is None:
+        if then is None or seen is authority.Visibility.RECEIVER:
             return current, seen
         if seen is authority.Visibility.FORMER:
             raise NotPermitted(
                 zh="案件已移交，只能查看其当前层级、阶段和结果。",
                 en="The case has been handed over; only its level, phase and result are shown.",
             )
+        version = self._version_at(case_id, then.position) if isinstance(then, AsOf) else then
         if not 1 <= version <= number:
             raise NotFound
-        then: CaseState = self.log.fold(case_id, "case", version=version)[1]
+        earlier: CaseState = self.log.fold(case_id, "case", version=version)[1]
         # With the case back, what others made of it meanwhile is still no business of the employer.
-        if self.is_employer_side(actor_id) and not self._is_inside(then.custody_body_id):
+        if self.is_employer_side(actor_id) and not self._is_inside(earlier.custody_body_id):
             raise NotPermitted(
                 zh="该版本形成时案件由其他单位承办，不能查看。",
                 en="At that version another body had the case; it is not shown here.",
             )
-        return then, seen
+        return earlier, seen
 
-    def history(self, case_id: UUID, *, actor_id: UUID, route: str) -> list[Recorded]:
+    def _version_at(self, case_id: UUID, position: int) -> int:
+        events = self.log.events_of(case_id)
+        known = (it.originator_version for it in events if it.position <= position)
+        return max(known, default=0)
+
+    def history(
+        self, case_id: UUID, *, actor_id: UUID, route: str, then: AsOf | int | None = None
+    ) -> list[Recorded]:
         """Give the events of a case that the actor may read, in order, still sealed.
 
         A body that handed the case over reads up to its hand-over; a receiver that has not
         answered yet reads nothing.
 
         Raises:
-            NotFound: as `case`.
+            NotFound, NotPermitted: as `case`.
         """
         state, seen = self.case(case_id, actor_id=actor_id, route=route)
+        if then is not None:
+            reached = self.case(case_id, actor_id=actor_id, route=route, then=then)[0].version
+            return [
+                it
+                for it in self.history(case_id, actor_id=actor_id, route=route)
+                if it.originator_version <= reached
+            ]
         events = self.log.events_of(case_id, lte=state.version)
         if seen is authority.Visibility.RECEIVER:
             return []
@@ -154,6 +228,40 @@ class Reading:
         if self.is_employer_side(actor_id):
             return self._of_employer_side(events, state)
         return events
+
+    def story(
+        self, case_id: UUID, *, actor_id: UUID, route: str, then: AsOf | int | None = None
+    ) -> list[Recorded]:
+        """Give the events of `history` where they can be folded: from the first on, none left out.
+
+        Raises:
+            NotFound, NotPermitted: as `case`; also to somebody of the employer's side, since what
+                changed at an event of his own tells of those that are not shown to him.
+        """
+        events = self.history(case_id, actor_id=actor_id, route=route, then=then)
+        if self.is_employer_side(actor_id):
+            raise NotPermitted(
+                zh="用人单位一方的调解组织不能查看变更过程，请查看办理记录。",
+                en="Step by step a case is not shown to the employer's side; read its history.",
+            )
+        return events
+
+    def case_numbered(self, number: str) -> UUID:
+        """Give the case that bears a case number; the counter that issued it knows.
+
+        Raises:
+            NotFound: no case bears it.
+        """
+        prefix, year = found.groups() if (found := _NUMBER.fullmatch(number)) else ("", "0")
+        for body in self.network().bodies.values():
+            if body.number_prefix != prefix:
+                continue
+            counter = number_stream(self.district, body.body_id, int(year))
+            for stored in self.log.events_of(counter.id):
+                issued = kernel.decode(stored.topic, stored.state)
+                if isinstance(issued, CaseNumberIssued) and issued.case_number == number:
+                    return issued.case_id
+        raise NotFound
 
     def is_employer_side(self, actor_id: UUID) -> bool:
         """Say whether all that somebody may do, he may for bodies inside an employer (ADR 0020).
@@ -227,14 +335,16 @@ class Reading:
         ]
 
     def actions(
-        self, case_id: UUID, *, actor_id: UUID, route: str
+        self, case_id: UUID, *, actor_id: UUID, route: str, then: AsOf | int | None = None
     ) -> dict[str, tuple[tuple[Refusal, ...], tuple[Role, ...], bool]]:
-        """Give each action: the guards that refuse it now, who may do it, whether this actor may.
+        """Give each action: the guards that refuse it, who may do it, whether this actor may.
+
+        As of `then` the guards are asked of the case as it stood, the actor by what he may today.
 
         Raises:
-            NotFound: as `case`.
+            NotFound, NotPermitted: as `case`.
         """
-        state, seen = self.case(case_id, actor_id=actor_id, route=route)
+        state, seen = self.case(case_id, actor_id=actor_id, route=route, then=then)
         grants, network, on = self.grants_of(actor_id), self.network(), day_of(self.clock())
 
         def is_mine(name: str) -> bool:

@@ -20,7 +20,7 @@ from sqlalchemy import Column, Connection, Engine, MetaData, Row, Table
 
 from mediation.authority import Scoped, Where, columns_of
 from mediation.store import Recorded, tracked_position, writing
-from mediation.store.tracking import TRACKING_METADATA
+from mediation.store.tracking import TRACKING, TRACKING_METADATA
 
 Load = Callable[[Table, Collection[UUID]], Mapping[UUID, Row[Any]]]
 """Reads the stored rows of a table by its key, a stream id; rows that do not exist are left out."""
@@ -138,7 +138,7 @@ _ENCODINGS: Mapping[type, Callable[[Any], tuple[bytes, bytes]]] = {
 }
 
 
-def create(engine: Engine, projections: Iterable[Projection]) -> None:
+def create(engine: Engine, projections: Collection[Projection]) -> None:
     """Make the tables of read models and of their followers where they are missing.
 
     For `migrate` and the embedded start, never for concurrent workers.
@@ -148,6 +148,25 @@ def create(engine: Engine, projections: Iterable[Projection]) -> None:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_DDL_LOCK)))
         for metadata in (TRACKING_METADATA, PARKING, *(it.metadata for it in projections)):
             metadata.create_all(connection)
+        if engine.dialect.name == "postgresql":
+            _share(connection, [it for model in projections for it in model.tables])
+
+
+def _share(connection: Connection, tables: Iterable[Table]) -> None:
+    """Let whoever may move the followers write these tables: also what is built beside the live."""
+    asked = sa.text(
+        "SELECT DISTINCT grantee FROM information_schema.role_table_grants "
+        "WHERE table_schema = current_schema() AND table_name = :tracking "
+        "AND privilege_type = 'UPDATE' AND grantor = current_user AND grantee <> current_user"
+    )
+    roles = connection.execute(asked, {"tracking": TRACKING.name}).scalars().all()
+    quoted = connection.dialect.identifier_preparer
+    for role in roles:
+        for table in tables:
+            connection.exec_driver_sql(
+                f"GRANT SELECT, INSERT, UPDATE, DELETE ON {quoted.format_table(table)} "
+                f"TO {quoted.quote(role)}"
+            )
 
 
 @contextmanager
@@ -173,17 +192,26 @@ def load_rows(connection: Connection, table: Table, keys: Collection[UUID]) -> d
 
 
 class Freshness(msgspec.Struct, frozen=True):
-    """How far a read model has come, and how many streams it has set aside."""
+    """The position that an answer holds for, and how many streams the read model has set aside."""
 
     as_of_position: int
     parked: int
 
 
-def freshness(connection: Connection, projection: Projection) -> Freshness:
-    """Read how far the read model has come, in the snapshot of the connection."""
+def freshness(
+    connection: Connection, projection: Projection, at_position: int | None = None
+) -> Freshness:
+    """Read what an answer holds for: `at_position`, else how far the read model has come.
+
+    In the snapshot of the connection. A read model that was asked for an earlier position has
+    come that far.
+    """
     parked = sa.select(sa.func.count(PARKED.c.originator_id.distinct()))
+    if at_position is not None:
+        parked = parked.where(PARKED.c.stale_since <= at_position)
+    reached = tracked_position(connection, projection.follower) or 0
     return Freshness(
-        tracked_position(connection, projection.follower) or 0,
+        reached if at_position is None else at_position,
         connection.execute(parked.where(PARKED.c.projection == projection.follower)).scalar_one(),
     )
 

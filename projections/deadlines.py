@@ -146,7 +146,7 @@ class Deadlines(Intervals):
             after: `next_key` of the page before.
             at_position: as the dates stood at this position; default: as they stand.
         """
-        fresh, columns = freshness(connection, self), self.item.c
+        fresh, columns = freshness(connection, self, at_position), self.item.c
         query = sa.select(self.item).where(self.lies(at_position), self._for(scope))
         for column, wanted in (
             (columns.code, code),

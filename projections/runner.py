@@ -14,18 +14,26 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy import Connection, Engine, Row, Table, exc
 
 from mediation.errors import PositionUnknown, ReadModelBehind, Unsafe
-from mediation.store import Head, Recorded, advance, tracked_position, upsert, writing
+from mediation.store import Head, Recorded, advance, upsert, writing
+from mediation.store.asking import read_rows
 from mediation.store.tracking import TRACKING
 from projections.base import PARKED, QUARANTINE, Projection, load_rows
 
 BATCH = 5000
 TRIES = 3
+PACE = 0.2
+"""Seconds between two batches while somebody writes and nobody waits: many events, one batch."""
+
 _IDLE = 0.5
 _LOOK_AGAIN = 0.05
+_POSITION = "SELECT position FROM tracking WHERE name = :name"
 _REST = 1.0
+
+_log = structlog.get_logger("mediation.followers")
 
 
 class Source(Protocol):
@@ -64,35 +72,48 @@ class Follower:
         log: where the events are.
         engine: where the read model lives; may be the log's own.
         batch: about how many events are folded in one transaction.
+        pace: seconds that `run` leaves between batches that are not full, unless somebody waits.
     """
 
     def __init__(
-        self, projection: Projection, log: Source, engine: Engine, *, batch: int = BATCH
+        self,
+        projection: Projection,
+        log: Source,
+        engine: Engine,
+        *,
+        batch: int = BATCH,
+        pace: float = PACE,
     ) -> None:
         self.projection = projection
         self._log = log
         self._engine = engine
         self._batch = batch
+        self._pace = pace
         self._moved = Condition()
+        self._hurry = Event()
 
     @property
     def position(self) -> int:
         """How far the read model has come; 0 before its first event."""
-        with self._engine.connect() as connection:
-            return tracked_position(connection, self.projection.follower) or 0
+        found = read_rows(self._engine, _POSITION, {"name": self.projection.follower})
+        return int(found[0][0]) if found else 0
 
-    def step(self) -> int:
+    def step(self, until: int | None = None) -> int:
         """Fold the next batch and give how many events it had; 0 at the end of the log.
 
         When somebody else moved the read model meanwhile, nothing is written and the next step
         begins where it stands now.
+
+        Args:
+            until: go no further than this position, the end of a command; None: than the log.
 
         Raises:
             Unsafe: the log holds an event this release does not know.
             sqlalchemy.exc.SQLAlchemyError: the database did not answer.
         """
         position = self.position
-        batch = self._log.read(position, self._batch)
+        limit = self._batch if until is None else min(self._batch, until - position)
+        batch = self._log.read(position, limit) if limit > 0 else []
         if not batch:
             return 0
         try:
@@ -125,12 +146,21 @@ class Follower:
         """
         while not stop.is_set():
             try:
-                if not self.step():
+                done = self.step()
+                if not done:
                     self._log.wait_beyond(self.position, _IDLE)
+                elif done < self._batch:
+                    # A batch costs about the same for one event and for fifty.
+                    self._hurry.wait(self._pace)
+                    self._hurry.clear()
             except Exception as error:
                 if not is_outage(error):
                     raise
                 stop.wait(_REST)
+
+    def hurry(self) -> None:
+        """Let a follower that rests between two batches go on at once."""
+        self._hurry.set()
 
     def wait_for(self, position: int, timeout: float = 2.0) -> int:
         """Wait until the read model has come to a position; give where it stands.
@@ -153,6 +183,7 @@ class Follower:
                     zh="刚提交的内容尚未进入查询数据，请稍后重试。",
                     en="What was just recorded is not in the read model yet; try again shortly.",
                 )
+            self.hurry()
             with self._moved:
                 self._moved.wait(min(left, _LOOK_AGAIN))
             reached = self.position
@@ -161,17 +192,36 @@ class Follower:
     # Writing
 
     def _apply(self, position: int, batch: Sequence[Recorded]) -> None:
-        """Write a batch in one transaction; moving on first makes a second follower wait."""
         with writing(self._engine) as connection:
-            self._advance(connection, position, batch[-1].position)
-            aside = self._parked(connection)
-            self._park(connection, [it for it in batch if it.originator_id in aside], aside)
-            self._write(connection, [it for it in batch if it.originator_id not in aside])
+            self.apply(connection, position, batch)
+
+    def apply(self, connection: Connection, position: int, batch: Sequence[Recorded]) -> None:
+        """Fold a batch in the caller's transaction, which is lost if this raises.
+
+        Moving on first makes a second follower wait.
+
+        Args:
+            connection: of a transaction that writes.
+            position: where the read model stands.
+            batch: what follows in the log, with whole commands; not empty.
+
+        Raises:
+            Poisoned: something in it cannot be folded.
+            IntegrityError: somebody else moved the read model meanwhile.
+        """
+        self._advance(connection, position, batch[-1].position)
+        aside = self._parked(connection)
+        self._park(connection, [it for it in batch if it.originator_id in aside], aside)
+        self._write(connection, [it for it in batch if it.originator_id not in aside])
 
     def _advance(self, connection: Connection, position: int, to_position: int) -> None:
         advance(connection, self.projection.follower, position, to_position)
 
     def _write(self, connection: Connection, batch: Sequence[Recorded]) -> None:
+        if not batch:
+            # A fold that fails whatever it is given has failed for every event of it already.
+            return
+
         def load(table: Table, keys: Collection[UUID]) -> Mapping[UUID, Row[Any]]:
             return load_rows(connection, table, keys)
 
@@ -248,6 +298,15 @@ class Follower:
             aside = {**since, **aside}
             self._park(connection, [it for it in command if it.originator_id in aside], aside)
             self._write(connection, [it for it in command if it.originator_id not in aside])
+        # After the commit, so that each is told once, by whoever set it aside.
+        for found, error in poison.values():
+            _log.error(
+                "event quarantined",
+                follower=self.projection.follower,
+                position=found.position,
+                stream_id=str(found.originator_id),
+                error=error,
+            )
 
     def _streams_of(self, command: Sequence[Recorded]) -> dict[UUID | str, list[Recorded]]:
         with self._engine.connect() as connection:

@@ -180,7 +180,7 @@ class Worklist(Intervals):
         Raises:
             Malformed: no such lane.
         """
-        fresh, columns = freshness(connection, self), self.item.c
+        fresh, columns = freshness(connection, self, at_position), self.item.c
         query = sa.select(self.item).where(
             self.lies(at_position), self._in_lane(lane or OPEN, today), self._for(scope)
         )
@@ -212,7 +212,7 @@ class Worklist(Intervals):
         at_position: int | None = None,
     ) -> LaneCounts:
         """Count every lane by level, in one reading; lanes without rows are there and empty."""
-        fresh = freshness(connection, self)
+        fresh = freshness(connection, self, at_position)
         of_body = [] if body_id is None else [self.item.c.body_id == body_id]
         lanes = self._counted(connection, today, self.lies(at_position), self._for(scope), *of_body)
         at_hand = lanes.pop(OPEN)
@@ -247,7 +247,7 @@ class Worklist(Intervals):
             after: `next_key` of the page before.
             at_position: as it lay at this position; default: as it is.
         """
-        fresh, columns = freshness(connection, self), self.item.c
+        fresh, columns = freshness(connection, self, at_position), self.item.c
         mine = sa.and_(
             self.lies(at_position), self._for(scope), self._is_mine(account_id, body_ids, today)
         )

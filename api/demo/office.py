@@ -71,6 +71,11 @@ class Office:
         self._set(self._now + timedelta(minutes=minutes))
 
     @property
+    def now(self) -> datetime:
+        """What the clock shows."""
+        return self._now
+
+    @property
     def today(self) -> date:
         """The day that the clock shows."""
         return self._now.date()

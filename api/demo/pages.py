@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from api.demo.figures import figures_page, moments_page
 from api.demo.report import Document
 from api.demo.screen import Words, headed, table, wrapped
 from api.demo.timeline import climb_picture, timeline, yuan
@@ -21,6 +22,8 @@ def pages(document: Document) -> list[str]:
         lines += story_page(document, story)
     lines += [*headed("期限代码", "What the dates are"), *_codes(document)]
     lines += [*headed("各级工作栏目", "Lanes per level"), *_lanes(document)]
+    lines += [*headed("统计指标", "Figures"), *figures_page(document)]
+    lines += [*headed("当时所知", "What was known then"), *moments_page(document)]
     lines += [*headed("四级联网服务点", "The network per level"), *_network(document)]
     lines += [*headed("尚未建成", "Not built yet"), *_paragraphs(NOT_BUILT)]
     return lines
@@ -38,9 +41,9 @@ NOT_BUILT = (
         "enters as a liaison officer's report.",
     ),
     Words(
-        "仲裁审查、司法确认、回避、分案并案、暂缓、重启、统计报表均未建成；“逾期”“催办督办”栏目因此为空。",
+        "仲裁审查、司法确认、回避、分案并案、暂缓、重启、月报均未建成；“逾期”“催办督办”栏目因此为空。",
         "Review and confirmation, recusal, splitting and merging, suspension, reopening and the "
-        "statistical reports are not built; so the lanes “not performed in time” and “urged” stay "
+        "monthly report are not built; so the lanes “not performed in time” and “urged” stay "
         "empty.",
     ),
 )

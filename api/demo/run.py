@@ -23,7 +23,7 @@ from uuid import UUID
 import httpx
 
 from api import bootstrap
-from api.demo import district, opening, pages, report
+from api.demo import district, figures, opening, pages, report
 from api.demo.office import SHANGHAI, Case, Office
 from api.demo.screen import Progress, headed
 from api.demo.stories import STORIES, small_cases
@@ -157,9 +157,14 @@ def _play(
     with progress.stage("开通账号、聘任调解员", "opening accounts, appointing mediators"):
         opening.staff(office, issue)
     cases: dict[str, Case] = {}
+    remembered: list[report.Document] = []
     for story in sorted(STORIES, key=lambda it: it.begins):
         with progress.stage(*story.brief):
             cases[story.name] = story.play(office)
+            office.later()
+            # What is due by this minute is recorded before anybody is asked about it.
+            engine.timers.fire()
+            remembered.append(figures.remember(office, cases))
     with progress.stage("其他小案", "small cases"):
         cases |= small_cases.play(office)
     file = _write(engine.settings.data_dir / FILE, url, office, cases)
@@ -168,6 +173,7 @@ def _play(
         "tokens_file": str(file),
         "commands": office.commands,
         **report.gather(office, cases),
+        **figures.gather(office, remembered),
     }
 
 

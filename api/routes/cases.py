@@ -10,13 +10,21 @@ from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api import answers
 from api.answers import MASK, CaseHandedOver, CaseShown, CaseToReceive, DueShown
-from api.routes.asking import Asking, PageFilter, Paging, asking, caught_up, told
+from api.routes.asking import (
+    Asking,
+    PageFilter,
+    Paging,
+    VersionQuestion,
+    asking,
+    caught_up,
+    told,
+)
 from api.security import marked
 from mediation import authority, kernel
 from mediation.application import Mediation
@@ -29,6 +37,7 @@ from mediation.codes import Label, is_code, label, phase_label
 from mediation.errors import FieldFault, Malformed, NotFound
 from mediation.network.accounts import Role
 from mediation.privacy import Personal, Purpose, Sealed, sealed_values
+from mediation.reading import AsOf
 from mediation.store import Recorded
 from projections.base import reading
 
@@ -46,22 +55,11 @@ class CaseFilter(PageFilter):
     body_id: str | None = None
 
 
-class CaseQuestion(BaseModel):
-    """How one case is shown: at which version, and whether personal data in clear."""
+class CaseQuestion(VersionQuestion):
+    """How one case is shown: as of when, and whether personal data in clear."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    version: Annotated[int, Field(ge=1, le=2**53)] | None = None
     personal: Annotated[str, Field(pattern="^(masked|clear)$")] = "masked"
     reason: Annotated[str, Field(pattern="^[a-z][a-z0-9-]{0,63}$")] | None = None
-
-
-class VersionQuestion(BaseModel):
-    """At which version history or due dates are shown."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    version: Annotated[int, Field(ge=1, le=2**53)] | None = None
 
 
 @router.get("/cases")
@@ -119,28 +117,30 @@ def read_case(
     """Show a case as it stands or stood, personal data masked unless asked for in clear."""
     asked = asking(request)
     mediation, route = asked.engine.mediation, "GET /cases/{case_id}"
+    then = asked_for.then(asked.engine)
     opened: Opened | None = None
     if asked_for.personal == "clear":
         _, opened = mediation.open_case(
             case_id, actor_id=asked.actor_id, route=route, reason=asked_for.reason
         )
-    case, seen = mediation.case(
-        case_id, actor_id=asked.actor_id, route=route, version=asked_for.version
-    )
+    case, seen = mediation.case(case_id, actor_id=asked.actor_id, route=route, then=then)
     if seen is Visibility.FORMER:
         return told(_handed_over(case), position=asked.head)
     if seen is Visibility.RECEIVER:
-        if asked_for.version is not None:
-            case, _ = mediation.case(case_id, actor_id=asked.actor_id, route=route)
         return told(_to_receive(case), position=asked.head, version=case.version)
     texts = None
     if opened is not None:
-        events = mediation.history(case_id, actor_id=asked.actor_id, route=route)
-        texts = _texts([it for it in events if it.originator_version <= case.version], opened)
+        events = mediation.history(case_id, actor_id=asked.actor_id, route=route, then=then)
+        texts = texts_of(events, opened)
     shows_source = not mediation.is_employer_side(asked.actor_id)
     seen_as = mediation.as_seen_by(asked.actor_id, case)
     shown = case_shown(seen_as, mediation, opened, texts, shows_source=shows_source)
-    return told(shown, position=asked.head, version=case.version)
+    return told(shown, position=holds_for(asked, then), version=case.version)
+
+
+def holds_for(asked: Asking, then: AsOf | int | None) -> int:
+    """Give the position that an answer holds for; a version holds at every later one, too."""
+    return then.position if isinstance(then, AsOf) else asked.head
 
 
 def case_shown(
@@ -256,7 +256,8 @@ def _sheets(case: CaseState) -> tuple[Sheet, ...]:
     return tuple(sheet for sheet in found if sheet is not None)
 
 
-def _texts(events: list[Recorded], opened: Opened) -> tuple[answers.TextShown, ...]:
+def texts_of(events: list[Recorded], opened: Opened) -> tuple[answers.TextShown, ...]:
+    """Give the free texts of events that were opened; one that stays closed is masked."""
     return tuple(
         answers.TextShown(
             version=recorded.originator_version,
@@ -314,19 +315,16 @@ def read_history(
     """Show the events of a case that the viewer may read, nothing personal in clear."""
     asked = asking(request)
     mediation, route = asked.engine.mediation, "GET /cases/{case_id}/history"
-    events = mediation.history(case_id, actor_id=asked.actor_id, route=route)
-    _, seen = mediation.case(
-        case_id, actor_id=asked.actor_id, route=route, version=asked_for.version
-    )
+    then = asked_for.then(asked.engine)
+    events = mediation.history(case_id, actor_id=asked.actor_id, route=route, then=then)
+    _, seen = mediation.case(case_id, actor_id=asked.actor_id, route=route, then=then)
     shows_source = not mediation.is_employer_side(asked.actor_id)
-    if asked_for.version is not None:
-        events = [it for it in events if it.originator_version <= asked_for.version]
     history = answers.History(
         case_id=case_id,
         visibility=seen,
         items=tuple(history_item(it, shows_source=shows_source) for it in events),
     )
-    return told(history, position=asked.head)
+    return told(history, position=holds_for(asked, then))
 
 
 _TOLD_APART = frozenset(kernel.ENVELOPE) | {
@@ -337,15 +335,17 @@ _TOLD_APART = frozenset(kernel.ENVELOPE) | {
 }
 
 
-def history_item(recorded: Recorded, *, shows_source: bool = True) -> answers.HistoryItem:
-    """Show one event of a case; what is sealed in it stays so.
+def history_item(
+    recorded: Recorded, *, shows_source: bool = True, opened: Opened | None = None
+) -> answers.HistoryItem:
+    """Show one event of a case; what is sealed in it stays so, unless it was `opened`.
 
     Without `shows_source` it is not told who brought the matter up, and by which way.
     """
     event: Any = kernel.decode(recorded.topic, recorded.state)
     is_source = isinstance(event, CaseRegistered) and not shows_source
     fields = {
-        name: _unsealed(value)
+        name: masked(value, opened)
         for name, value in msgspec.to_builtins(event).items()
         if name not in _TOLD_APART and not (is_source and name == "channel")
     }
@@ -377,13 +377,17 @@ def history_item(recorded: Recorded, *, shows_source: bool = True) -> answers.Hi
 _SEALED = frozenset(Sealed.__struct_encode_fields__)
 
 
-def _unsealed(value: Any) -> Any:
+def masked(value: Any, opened: Opened | None = None) -> Any:
+    """Give a stored value with nothing sealed in it, but the text of what was `opened`."""
+    if isinstance(value, Sealed):
+        sealed: dict[str, Any] = {"sealed": True}
+        return {**sealed, "text": opened[value]} if opened and value in opened else sealed
     if isinstance(value, dict):
         if value.keys() == _SEALED:
-            return {"sealed": True}
-        return {name: _unsealed(item) for name, item in value.items()}
+            return masked(msgspec.convert(value, Sealed), opened)
+        return {name: masked(item, opened) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_unsealed(item) for item in value]
+        return [masked(item, opened) for item in value]
     return value
 
 
@@ -417,8 +421,10 @@ def read_deadlines(
 ) -> Response:
     """Show the open due dates of a case; to the receiver of a move, that of his answer."""
     asked = asking(request)
-    items = _dates_seen(asked, case_id, asked_for.version, "GET /cases/{case_id}/deadlines")
-    return told(answers.Deadlines(case_id=case_id, items=items), position=asked.head)
+    then = asked_for.then(asked.engine)
+    items = _dates_seen(asked, case_id, then, "GET /cases/{case_id}/deadlines")
+    shown = answers.Deadlines(case_id=case_id, items=items)
+    return told(shown, position=holds_for(asked, then))
 
 
 @router.get(f"{ONE}/deadlines/{{code}}")
@@ -432,7 +438,8 @@ def read_deadline(
     """Show the open due dates of one code: several where each is about something of its own."""
     asked = asking(request)
     route = "GET /cases/{case_id}/deadlines/{code}"
-    items = _dates_seen(asked, case_id, asked_for.version, route)
+    then = asked_for.then(asked.engine)
+    items = _dates_seen(asked, case_id, then, route)
     found = tuple(due for due in items if due.code == code)
     if not found:
         raise NotFound(
@@ -440,19 +447,17 @@ def read_deadline(
             en="No such due date is open in this case; choose one of those listed.",
             code="deadline-unknown",
         )
-    return told(answers.Deadlines(case_id=case_id, items=found), position=asked.head)
+    shown = answers.Deadlines(case_id=case_id, items=found)
+    return told(shown, position=holds_for(asked, then))
 
 
 def _dates_seen(
-    asked: Asking, case_id: UUID, version: int | None, route: str
+    asked: Asking, case_id: UUID, then: AsOf | int | None, route: str
 ) -> tuple[DueShown, ...]:
     mediation, actor_id = asked.engine.mediation, asked.actor_id
-    case, seen = mediation.case(case_id, actor_id=actor_id, route=route, version=version)
+    case, seen = mediation.case(case_id, actor_id=actor_id, route=route, then=then)
     if seen is Visibility.FULL:
         return _open_dates(mediation.as_seen_by(actor_id, case))
-    if seen is Visibility.RECEIVER and version is not None:
-        # An earlier version may tell of a move to another body: a receiver sees the present one.
-        case, _ = mediation.case(case_id, actor_id=actor_id, route=route)
     if seen is Visibility.RECEIVER and case.move is not None and case.move.answer_due:
         return (due_shown(case.move.answer_due),)
     return ()
@@ -460,27 +465,34 @@ def _dates_seen(
 
 @router.get(f"{ONE}/actions")
 @marked("cases.actions", audited=True, answer=answers.Actions)
-def read_actions(request: Request, case_id: UUID) -> Response:
-    """Show every action: allowed or why not, who may, and what has to be filled in."""
+def read_actions(
+    request: Request, case_id: UUID, asked_for: Annotated[VersionQuestion, Query()]
+) -> Response:
+    """Show every action: allowed or why not, who may, and what has to be filled in.
+
+    As of an earlier moment: what the rules allowed in the case as it stood, and whether the viewer
+    could have done it with what he may do today.
+    """
     asked = asking(request)
+    then = asked_for.then(asked.engine)
     case, seen = asked.engine.mediation.case(
-        case_id, actor_id=asked.actor_id, route="GET /cases/{case_id}/actions"
+        case_id, actor_id=asked.actor_id, route="GET /cases/{case_id}/actions", then=then
     )
     # What is possible tells how the case stands; that is no business of a body that gave it away.
     if seen is Visibility.FORMER:
         shown = answers.Actions(case_id=case_id, version=0, items=())
         return told(shown, position=asked.head)
-    items = _actions(asked, case_id)
+    items = _actions(asked, case_id, then)
     return told(
         answers.Actions(case_id=case_id, version=case.version, items=items),
-        position=asked.head,
+        position=holds_for(asked, then),
         version=case.version,
     )
 
 
-def _actions(asked: Asking, case_id: UUID) -> tuple[answers.Action, ...]:
+def _actions(asked: Asking, case_id: UUID, then: AsOf | int | None) -> tuple[answers.Action, ...]:
     found = asked.engine.mediation.actions(
-        case_id, actor_id=asked.actor_id, route="GET /cases/{case_id}/actions"
+        case_id, actor_id=asked.actor_id, route="GET /cases/{case_id}/actions", then=then
     )
     known = kernel.commands()
     return tuple(

@@ -13,17 +13,25 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import answers
-from api.routes.asking import PageFilter, Paging, asking, caught_up, told
+from api.routes.asking import (
+    AsOfQuestion,
+    PageFilter,
+    Paging,
+    asking,
+    caught_up,
+    moment,
+    told,
+)
 from api.routes.cases import due_shown, require_known
 from api.security import marked
-from mediation.calendar import DueDate, day_of
+from mediation.calendar import DueDate
 from mediation.codes import label
 from projections.base import reading
 
 router = APIRouter()
 
 
-class DeadlineFilter(PageFilter):
+class DeadlineFilter(PageFilter, AsOfQuestion):
     """Which dates are listed: `until` is the latest last safe day, `kind` past or not yet."""
 
     code: Annotated[str, Field(pattern="^D[0-9]{2}$")] | None = None
@@ -43,15 +51,14 @@ def list_deadlines(request: Request, asked_for: Annotated[DeadlineFilter, Query(
     asked = asking(request)
     engine = asked.engine
     require_known(engine.mediation, asked_for.level, asked_for.body_id)
-    caught_up(asked, engine.followers[engine.deadlines.name])
-    today = day_of(engine.clock())
+    when = moment(asked, asked_for, engine.followers[engine.deadlines.name])
     # What is past is more tomorrow: a cursor does not lead from one day into the other.
-    paging = Paging(asked, "GET /deadlines", asked_for, tuple[date, UUID, str], today=today)
+    paging = Paging(asked, "GET /deadlines", asked_for, tuple[date, UUID, str], **when._asdict())
     with reading(engine.read_engine) as connection:
         page = engine.deadlines.page(
             connection,
             engine.mediation.scope_of(asked.actor_id),
-            today=today,
+            **when._asdict(),
             code=asked_for.code,
             level=asked_for.level,
             body_id=asked_for.body_id,

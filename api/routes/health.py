@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -10,19 +12,41 @@ from starlette.responses import Response
 from api import answers
 from api.bootstrap import Engine
 from api.security import marked
+from projections.base import reading
+from projections.upkeep import Counted, counted
 
 router = APIRouter()
 
 _OK, _UNAVAILABLE = 200, 503
 
+_FOLLOWER_METRICS: tuple[tuple[str, str, str, Callable[[answers.FollowerShown], int]], ...] = (
+    ("position", "counter", "Position a follower has come to.", lambda it: it.position),
+    ("lag", "gauge", "Events a follower is behind the log.", lambda it: it.lag),
+    (
+        "failed",
+        "gauge",
+        "Whether a follower stopped on a fault.",
+        lambda it: int(bool(it.failed)),
+    ),
+    ("quarantined", "gauge", "Events a follower could not fold.", lambda it: it.quarantined),
+    ("parked", "gauge", "Streams that wait behind such an event.", lambda it: it.parked),
+)
+
 
 def _state(engine: Engine) -> answers.Ready:
     head = engine.log.head().position
+    with reading(engine.read_engine) as connection:
+        aside = counted(connection)
     followers = {}
     for name, follower in engine.followers.items():
         position = follower.position
+        parked, quarantined = aside.get(follower.projection.follower, Counted())
         followers[name] = answers.FollowerShown(
-            position=position, lag=max(0, head - position), failed=engine.failed.get(name)
+            position=position,
+            lag=max(0, head - position),
+            failed=engine.failed.get(name),
+            quarantined=quarantined,
+            parked=parked,
         )
     status = "failed" if engine.failed else "ready"
     return answers.Ready(status=status, position=head, followers=followers)
@@ -70,23 +94,14 @@ def metrics(request: Request) -> Response:
         "# HELP mediation_log_position Position of the last event.",
         "# TYPE mediation_log_position counter",
         f"mediation_log_position {state.position}",
-        "# HELP mediation_follower_position Position a follower has come to.",
-        "# TYPE mediation_follower_position counter",
-        *(
-            f'mediation_follower_position{{follower="{name}"}} {it.position}'
-            for name, it in state.followers.items()
-        ),
-        "# HELP mediation_follower_lag Events a follower is behind the log.",
-        "# TYPE mediation_follower_lag gauge",
-        *(
-            f'mediation_follower_lag{{follower="{name}"}} {it.lag}'
-            for name, it in state.followers.items()
-        ),
-        "# HELP mediation_follower_failed Whether a follower has stopped on a fault.",
-        "# TYPE mediation_follower_failed gauge",
-        *(
-            f'mediation_follower_failed{{follower="{name}"}} {int(it.failed is not None)}'
-            for name, it in state.followers.items()
-        ),
     ]
+    for name, kind, help_, value in _FOLLOWER_METRICS:
+        lines += [
+            f"# HELP mediation_follower_{name} {help_}",
+            f"# TYPE mediation_follower_{name} {kind}",
+            *(
+                f'mediation_follower_{name}{{follower="{it}"}} {value(shown)}'
+                for it, shown in state.followers.items()
+            ),
+        ]
     return Response("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")

@@ -7,15 +7,13 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api import answers
-from api.routes.asking import PageFilter, Paging, asking, caught_up, told
+from api.routes.asking import AsOfQuestion, PageFilter, Paging, asking, moment, told
 from api.routes.cases import require_known
 from api.security import marked
-from mediation.calendar import day_of
 from mediation.codes import label
 from mediation.network.accounts import Role
 from projections.base import reading
@@ -23,7 +21,7 @@ from projections.base import reading
 router = APIRouter()
 
 
-class LaneFilter(PageFilter):
+class LaneFilter(PageFilter, AsOfQuestion):
     """Which rows of the worklist are listed."""
 
     lane: str | None = None
@@ -32,12 +30,14 @@ class LaneFilter(PageFilter):
     assigned_to: UUID | None = None
 
 
-class CountFilter(BaseModel):
-    """Whose lanes are counted."""
-
-    model_config = ConfigDict(extra="forbid")
+class CountFilter(AsOfQuestion):
+    """Whose lanes are counted, and as of when."""
 
     body_id: str | None = None
+
+
+class DayFilter(PageFilter, AsOfQuestion):
+    """Which part of one's day is shown, and as of when."""
 
 
 @router.get("/worklist")
@@ -47,18 +47,17 @@ def read_worklist(request: Request, asked_for: Annotated[LaneFilter, Query()]) -
     asked = asking(request)
     engine = asked.engine
     require_known(engine.mediation, asked_for.level, asked_for.body_id)
-    caught_up(asked, engine.followers[engine.worklist.name])
-    today = day_of(engine.clock())
+    when = moment(asked, asked_for, engine.followers[engine.worklist.name])
     # A lane of a date is another list tomorrow: a cursor does not lead from one into the other.
     paging = Paging(
-        asked, "GET /worklist", asked_for, tuple[date, UUID, str, str, str], today=today
+        asked, "GET /worklist", asked_for, tuple[date, UUID, str, str, str], **when._asdict()
     )
     with reading(engine.read_engine) as connection:
         page = engine.worklist.lane(
             connection,
             engine.mediation.scope_of(asked.actor_id),
             asked_for.lane,
-            today=today,
+            **when._asdict(),
             level=asked_for.level,
             body_id=asked_for.body_id,
             assigned_to=asked_for.assigned_to,
@@ -83,12 +82,12 @@ def count_lanes(request: Request, asked_for: Annotated[CountFilter, Query()]) ->
     asked = asking(request)
     engine = asked.engine
     require_known(engine.mediation, None, asked_for.body_id)
-    caught_up(asked, engine.followers[engine.worklist.name])
+    when = moment(asked, asked_for, engine.followers[engine.worklist.name])
     with reading(engine.read_engine) as connection:
         counted = engine.worklist.counts(
             connection,
             engine.mediation.scope_of(asked.actor_id),
-            today=day_of(engine.clock()),
+            **when._asdict(),
             body_id=asked_for.body_id,
         )
     return told(
@@ -115,15 +114,14 @@ _OF_WHOLE_BODY = (Role.CLERK, Role.LEAD, Role.COORDINATOR)
 
 @router.get("/worklist/mine")
 @marked("worklist.mine", audited=False, answer=answers.MyDay)
-def read_my_day(request: Request, asked_for: Annotated[PageFilter, Query()]) -> Response:
+def read_my_day(request: Request, asked_for: Annotated[DayFilter, Query()]) -> Response:
     """List what the asking account has to do itself, in the order of the day."""
     asked = asking(request)
     engine = asked.engine
-    caught_up(asked, engine.followers[engine.worklist.name])
-    today = day_of(engine.clock())
+    when = moment(asked, asked_for, engine.followers[engine.worklist.name])
     # Tomorrow the order is another one: a cursor does not lead from one day into the other.
     paging = Paging(
-        asked, "GET /worklist/mine", asked_for, tuple[int, date, UUID, str], today=today
+        asked, "GET /worklist/mine", asked_for, tuple[int, date, UUID, str], **when._asdict()
     )
     grants = engine.mediation.grants_of(asked.actor_id)
     with reading(engine.read_engine) as connection:
@@ -132,14 +130,14 @@ def read_my_day(request: Request, asked_for: Annotated[PageFilter, Query()]) -> 
             engine.mediation.scope_of(asked.actor_id),
             account_id=asked.actor_id,
             body_ids={grant.body_id for grant in grants if grant.role in _OF_WHOLE_BODY},
-            today=today,
+            **when._asdict(),
             limit=asked_for.limit,
             after=paging.after,
         )
     return told(
         answers.MyDay(
             account_id=asked.actor_id,
-            on=today,
+            on=when.today,
             at_hand=page.at_hand,
             lanes=tuple(
                 answers.LaneMine(lane=lane, label=label("lanes", lane), count=count)

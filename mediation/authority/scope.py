@@ -68,6 +68,7 @@ _SEEING = frozenset(
     }
 )
 _RECEIVING = frozenset({Role.CLERK, Role.MEDIATOR, Role.LEAD, Role.COORDINATOR})
+_COUNTING = (_SEEING | {Role.DASHBOARD}) - {Role.SYSTEM}
 _ASSIGNABLE = frozenset({Role.MEDIATOR, Role.LEAD, Role.COORDINATOR, Role.COUNSEL})
 
 
@@ -195,6 +196,7 @@ class Scope:
         self._actor_id = actor_id
         self._seeing = _paths(live, _SEEING)
         self._receiving = _paths(live, _RECEIVING)
+        self._counting = _paths(live, _COUNTING)
         self._filing = _paths(live, frozenset({Role.LIAISON}))
         self._assignable = any(grant.role in _ASSIGNABLE for grant in live)
 
@@ -217,6 +219,14 @@ class Scope:
         if filed or any(path in view.former_paths for path in self._seeing):
             return Visibility.FORMER
         return Visibility.NONE
+
+    def counted(self) -> tuple[str, ...]:
+        """Give the paths below which the actor may read figures."""
+        return self._counting
+
+    def is_open(self, path: str) -> bool:
+        """Say whether the actor sees the cases of a body that figures count, whole."""
+        return path.startswith(self._seeing)
 
     def where(self) -> Where:
         """Give the same scope as plain data: `matches` is true where `sees` is not `none`."""

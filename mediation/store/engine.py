@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, select, text
 from sqlalchemy.engine import URL, make_url
 
 from mediation.errors import Unsafe
-from mediation.store.tables import EVENT, KEPT, LOG_HEAD, SCHEMA_VERSION
+from mediation.store.tables import EVENT, KEPT, LOG_HEAD, RECEIPT, SCHEMA_VERSION
 
 LOCK_TIMEOUT_MS = 5000
 _PRAGMAS = (
@@ -102,6 +103,21 @@ def writing(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+@contextmanager
+def holding(path: Path) -> Iterator[bool]:
+    """Hold a lock file for this process, which loses it when it ends; False if another has it."""
+    import fcntl  # noqa: PLC0415 - on POSIX only; elsewhere PostgreSQL is the way
+
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            is_ours = False
+        else:
+            is_ours = True
+        yield is_ours
+
+
 def check_store(engine: Engine, *, district: str, env: Mapping[str, str] | None = None) -> None:
     """Check everything that must hold before a store may be served.
 
@@ -114,15 +130,31 @@ def check_store(engine: Engine, *, district: str, env: Mapping[str, str] | None 
         Unsafe: with the first thing that does not hold, and what to do about it.
     """
     check_environment(env or {})
+    for fault in faults_of(engine, district=district):
+        raise fault
+
+
+def faults_of(engine: Engine, *, district: str) -> Iterator[Unsafe]:
+    """Give everything about a store for which it may not be served."""
     _refuse_memory(engine.url)
+    is_sqlite = engine.dialect.name == "sqlite"
     with engine.connect() as connection:
-        if engine.dialect.name == "sqlite":
-            _check_sqlite(connection)
-        else:
-            _check_postgresql(connection)
-        _check_schema(connection, district)
-        _check_triggers(connection)
-        _check_density(connection)
+        try:
+            _check_schema(connection, district)
+        except Unsafe as fault:
+            # Without its tables there is nothing more to look at.
+            yield fault
+            return
+        for check in (
+            _check_sqlite if is_sqlite else _check_postgresql,
+            _check_constraints,
+            _check_triggers,
+            _check_density,
+        ):
+            try:
+                check(connection)
+            except Unsafe as fault:
+                yield fault
 
 
 def check_environment(env: Mapping[str, str]) -> None:
@@ -223,6 +255,7 @@ def not_migrated() -> Unsafe:
     return Unsafe(
         zh="数据库尚未初始化或升级。请先运行 mediation migrate。",
         en="The store has not been migrated. Run `mediation migrate` first.",
+        code="not-migrated",
     )
 
 
@@ -243,6 +276,23 @@ def _check_triggers(connection: Connection) -> None:
             zh="禁止修改和删除记录的触发器缺失。请停止使用，核对日志后从备份恢复。",
             en="The triggers that refuse changes of the log are missing. Stop, verify the log, and "
             "restore from a backup.",
+            code="triggers-missing",
+        )
+
+
+def _check_constraints(connection: Connection) -> None:
+    # A restore that stopped half-way has the rows, and not yet what keeps them single.
+    found = inspect(connection)
+    streams = [it["column_names"] for it in found.get_unique_constraints(EVENT.name)]
+    keys = {
+        it.name: found.get_pk_constraint(it.name)["constrained_columns"] for it in (EVENT, RECEIPT)
+    }
+    if ["originator_id", "originator_version"] not in streams or not all(keys.values()):
+        raise Unsafe(
+            zh="日志的主键或唯一约束缺失，可能恢复中断。请重新恢复到空数据库。",
+            en="Keys of the log's tables are missing: a restore may have stopped half-way. Restore "
+            "again into an empty database.",
+            code="constraints-missing",
         )
 
 
@@ -260,4 +310,5 @@ def _check_density(connection: Connection) -> None:
             zh="日志位置不连续，可能有记录缺失。请停止使用，核对日志后从备份恢复。",
             en="The positions of the log have holes: records may be missing. Stop, verify the log, "
             "and restore from a backup.",
+            code="log-not-dense",
         )

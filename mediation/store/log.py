@@ -217,6 +217,18 @@ class Log(Application[UUID]):
         """Read how far the log goes."""
         return self.log_recorder.head()
 
+    def position_at(self, at: datetime) -> int:
+        """Read the last position recorded by an aware time, 0 if none: the end of a command."""
+        return self.log_recorder.position_at(at)
+
+    def command_end(self, position: int) -> int:
+        """Read the last end of a command at or before a position, 0 if there is none."""
+        return self.log_recorder.command_end(position)
+
+    def recorded_at(self, position: int) -> datetime | None:
+        """Read when an event was recorded; None if there is no such position."""
+        return self.log_recorder.recorded_at(position)
+
     def receipt(self, command_id: UUID) -> Receipt | None:
         """Read the receipt of a command, None if it was never carried out."""
         return self.log_recorder.receipt(command_id)

@@ -21,6 +21,7 @@ from eventsourcing.persistence import (
 from sqlalchemy import Engine, inspect
 
 from mediation.store.appending import AlreadyRecorded, Receipt
+from mediation.store.as_of import COMMAND_END, POSITION_AT, RECORDED_AT
 from mediation.store.engine import not_migrated
 from mediation.store.faults import translated
 from mediation.store.head import Appended, LogWriter, loss
@@ -36,7 +37,7 @@ from mediation.store.hot import (
     Driver,
     driver_of,
 )
-from mediation.store.moments import from_micros
+from mediation.store.moments import from_micros, to_micros
 from mediation.store.tables import LOG_HEAD
 from mediation.store.tail import LogSubscription, Tail
 
@@ -237,6 +238,30 @@ class LogRecorder(ApplicationRecorder):
             raise not_migrated()
         position, micros, log_id, district, kind = rows[0]
         return Head(position, from_micros(micros), self._driver.id_out(log_id), district, kind)
+
+    def position_at(self, at: datetime) -> int:
+        """Read the last position recorded by an aware time, 0 if there is none.
+
+        It is the end of a command: all events of one are recorded at one moment.
+
+        Raises:
+            DatabaseError: the log has a hole.
+        """
+        rows = self._rows(POSITION_AT, {"at": to_micros(at)})
+        if not rows:
+            msg = "the log has a hole"
+            raise DatabaseError(msg)
+        return cast("int", rows[0][0])
+
+    def command_end(self, position: int) -> int:
+        """Read the last end of a command at or before a position, 0 if there is none."""
+        rows = self._rows(COMMAND_END, {"position": position})
+        return rows[0][0] if rows else 0
+
+    def recorded_at(self, position: int) -> datetime | None:
+        """Read when an event was recorded; None if there is no such position."""
+        rows = self._rows(RECORDED_AT, {"position": position})
+        return from_micros(rows[0][0]) if rows else None
 
     def receipt(self, command_id: UUID) -> Receipt | None:
         """Read the receipt of a command, None if it was never carried out."""

@@ -4,13 +4,8 @@ Times are integers: microseconds since 1970-01-01T00:00:00Z. So both databases h
 return exactly the same moment. Positions are given by the head row alone: no sequence, no default,
 no autoincrement (ADR 0006).
 
-On PostgreSQL the application connects as a role that can append and nothing else::
-
-    GRANT SELECT, INSERT ON event, receipt TO mediation_app;
-    GRANT SELECT, UPDATE (position, recorded_at) ON log_head TO mediation_app;
-
-The owner of the tables could drop the triggers that refuse UPDATE, DELETE and TRUNCATE; the role
-that serves requests must therefore not be the owner.
+On PostgreSQL the role that serves can append and nothing else (`api/grants.py`). The owner of the
+tables could drop the triggers that refuse UPDATE, DELETE and TRUNCATE, so he does not serve.
 """
 
 from __future__ import annotations

@@ -154,6 +154,16 @@ class Vault:
                 self._recent.put(kid, key, epoch)
         return found
 
+    def fates(self, kids: Collection[str]) -> Mapping[str, bool]:
+        """Say of each key whether it is held (True) or was destroyed; unknown ones are left out."""
+        fates: dict[str, bool] = {}
+        for some in _portions(list(kids)):
+            asked = sa.select(VAULT_KEY.c.kid, VAULT_KEY.c.material.is_not(None))
+            with self._engine.connect() as connection:
+                rows = connection.execute(asked.where(VAULT_KEY.c.kid.in_(some))).all()
+            fates.update((kid, bool(is_held)) for kid, is_held in rows)
+        return fates
+
     def destroy(self, kids: Collection[str]) -> int:
         """Destroy these keys and give how many this call destroyed; repeating it is harmless.
 

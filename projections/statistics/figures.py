@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
+from functools import cached_property
 from itertools import accumulate
 
 import msgspec
@@ -30,26 +31,25 @@ from projections.statistics.formulas import (
     Stock,
     wording,
 )
-from projections.statistics.ledger import Ledger
+from projections.statistics.ledger import At, Ledger
 from projections.statistics.periods import DAY, Bodies, Period
 from projections.statistics.tally import Cell, Read, read
 
 _PLACES = 4
 
-Rungs = tuple[tuple[str, ...], frozenset[str]]
-"""The codes of the levels from below, and of those that count as the source."""
-
 
 class Number(msgspec.Struct, frozen=True, kw_only=True):
     """A part of a figure; null where nothing was counted, or too few to be told.
 
-    `workers` are the persons of the cases counted: 人次 across cases.
+    `workers` are the persons of the cases counted: 人次 across cases. `cases` says of a sum of
+    money, or of days, from how many lines or papers it was made.
     """
 
     key: str
     label: Label
     value: int | float | None
     workers: int | None = None
+    cases: int | None = None
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,14 +133,12 @@ def figures(  # noqa: PLR0913 - a question has many sides, each told by its name
     fresh = freshness(connection, ledger)
     periods = (period, period.before(), period.year_before())
     found = read(connection, ledger, periods, today, at_position)
-    rungs = (tuple(levels), frozenset(at_source))
+    sheets = _Sheets(found, bodies, periods, tuple(levels), frozenset(at_source))
     return Figures(
         first=period.first,
         last=period.last,
         figures=tuple(
-            _figure(formula, found, bodies, periods, rungs)
-            for formula in FORMULAS
-            if only in (None, formula.code)
+            _figure(formula, sheets) for formula in FORMULAS if only in (None, formula.code)
         ),
         as_of_position=fresh.as_of_position if at_position is None else at_position,
         parked=fresh.parked,
@@ -148,35 +146,62 @@ def figures(  # noqa: PLR0913 - a question has many sides, each told by its name
 
 
 class _Sheet:
-    """The numbers of one set of bodies in one period."""
+    """The numbers of one set of bodies in one period; whatever is no concern of theirs is left out.
+
+    `at_source` are the codes of the levels that count as the source.
+    """
 
     def __init__(
         self, found: Read, bodies: Bodies, period: Period, at_source: frozenset[str]
     ) -> None:
         self._read = found
-        self._holds = bodies.holds
+        self._bodies = bodies
+        self._held: dict[At, bool] = {}
         self._period = period
         self._at_source = at_source
         self._from = bisect_right(found.breaks, period.first)
         self._to = bisect_right(found.breaks, period.last + DAY)
+        self._cells: dict[str, list[Cell]] = {}
+        self._moved: list[Cell] = []
+        for term, cells in found.cells.items():
+            concerned = [
+                cell
+                for cell in cells
+                if cell.bucket >= self._from
+                and (self._holds(cell.at) or (cell.other is not None and self._holds(cell.other)))
+            ]
+            self._cells[term] = [cell for cell in concerned if cell.bucket < self._to]
+            self._moved += [
+                cell for cell in concerned if (cell.enters or cell.leaves) and self._holds(cell.at)
+            ]
 
-    def number(self, measure: Measure) -> tuple[int | None, int | None]:
-        """Give what is measured, and the workers of the cases that are counted."""
+    def _holds(self, at: At) -> bool:
+        found = self._held.get(at)
+        if found is None:
+            found = self._held[at] = self._bodies.holds(at)
+        return found
+
+    def number(self, measure: Measure) -> dict[str, int | None]:  # noqa: PLR0911 - one for each kind
+        """Give the value of what is measured, and its workers or cases."""
         if isinstance(measure, Flow):
             found = list(self._flow(measure))
             total = sum(getattr(cell, measure.measure) for cell in found)
-            is_count = measure.measure == "cases"
-            return total, sum(cell.workers for cell in found) if is_count else None
+            if measure.measure == "cases":
+                return {"value": total, "workers": sum(cell.workers for cell in found)}
+            return {"value": total, "cases": sum(cell.cases for cell in found)}
         if isinstance(measure, Stock):
-            return self._stock(measure), None
+            return {"value": self._stock(measure)}
         if isinstance(measure, Days):
-            return self._days(measure), None
+            return self._days(measure)
         if isinstance(measure, Late):
             late = self._read.late[self._period]
-            return sum(count for at, count in late if self._holds(at)), None
-        if isinstance(measure, (Instruments, DueFen)):
-            papers = self._read.papers[self._period]
-            return sum(getattr(it, measure.which) for it in papers if self._holds(it.at)), None
+            return {"value": sum(count for at, count in late if self._holds(at))}
+        if isinstance(measure, Instruments | DueFen):
+            papers = [it for it in self._read.papers[self._period] if self._holds(it.at)]
+            value = sum(getattr(it, measure.which) for it in papers)
+            if isinstance(measure, Instruments):
+                return {"value": value}
+            return {"value": value, "cases": sum(it.falling_due for it in papers)}
         raise TypeError(measure)
 
     def mix(self, measure: Mix) -> dict[str, tuple[int, int]]:
@@ -190,13 +215,12 @@ class _Sheet:
 
     def _flow(self, flow: Flow) -> Iterator[Cell]:
         is_move = flow.term in ("moved-in", "moved-out")
-        for cell in self._read.cells.get(flow.term, ()):
+        for cell in self._cells.get(flow.term, ()):
             other = cell.other
             holds_other = other is not None and self._holds(other)
             holds = self._holds(cell.at) if flow.credited == "at" else holds_other
             if (
                 holds
-                and self._from <= cell.bucket < self._to
                 and cell.matter == flow.matter
                 and not (is_move and holds_other)
                 and not (flow.beside and self._holds(cell.at))
@@ -204,7 +228,7 @@ class _Sheet:
                 and flow.stock in (None, cell.stock)
                 and flow.on_time in (None, cell.on_time)
                 and flow.collective in (None, cell.collective)
-                and not (flow.of_period and cell.since < self._from)
+                and not (flow.of_period and not self._from <= cell.since < self._to)
                 and not (flow.at_source and cell.at.level not in self._at_source)
             ):
                 yield cell
@@ -217,21 +241,17 @@ class _Sheet:
             for stock, at, count in self._read.stocks
             if stock == measure.stock and self._holds(at)
         )
-        since = sum(
-            cell.by(measure.stock)
-            for cells in self._read.cells.values()
-            for cell in cells
-            if cell.bucket >= until and self._holds(cell.at)
-        )
+        since = sum(cell.by(measure.stock) for cell in self._moved if cell.bucket >= until)
         return now - since
 
-    def _days(self, measure: Days) -> int | None:
+    def _days(self, measure: Days) -> dict[str, int | None]:
         found: Counter[int] = Counter()
         for cell in self._flow(Flow("concluded")):
             found[cell.days or 0] += cell.cases
         rank = -(-found.total() * measure.percent // 100)
         reached = zip(sorted(found), accumulate(found[it] for it in sorted(found)), strict=True)
-        return next((days for days, upto in reached if upto >= rank), None)
+        days = next((days for days, upto in reached if upto >= rank), None)
+        return {"value": days, "cases": found.total()}
 
 
 def _value(formula: Formula, sheet: _Sheet) -> Value:
@@ -251,8 +271,7 @@ def _value(formula: Formula, sheet: _Sheet) -> Value:
             of, by = numbers[measure.of].value, numbers[measure.by].value
             numbers[key] = Number(key=key, label=words.part(key), value=_ratio(of, by))
         else:
-            found, persons = sheet.number(measure)
-            numbers[key] = Number(key=key, label=words.part(key), value=found, workers=persons)
+            numbers[key] = Number(key=key, label=words.part(key), **sheet.number(measure))
 
     def total(keys: Iterable[str]) -> int | float | None:
         values = [(numbers[key.removeprefix("-")].value, key.startswith("-")) for key in keys]
@@ -289,13 +308,52 @@ def _ratio(numerator: float | None, denominator: float | None) -> float | None:
     return round(numerator / denominator, _PLACES)
 
 
-def _figure(
-    formula: Formula, found: Read, bodies: Bodies, periods: Sequence[Period], rungs: Rungs
-) -> Figure:
+class _Sheets:
+    """The sheets of one question: of its periods, and of each level, made when first looked at."""
+
+    def __init__(
+        self,
+        found: Read,
+        bodies: Bodies,
+        periods: tuple[Period, Period, Period],
+        levels: tuple[str, ...],
+        at_source: frozenset[str],
+    ) -> None:
+        self._read, self._bodies, self._at_source = found, bodies, at_source
+        self._levels = levels
+        self.periods = periods
+        self.of_periods = [_Sheet(found, bodies, it, at_source) for it in periods]
+
+    @property
+    def _asked(self) -> list[tuple[int, str]]:
+        own = self._bodies.level
+        return [(at, it) for at, it in enumerate(self._levels) if own in (None, it)]
+
+    @cached_property
+    def of_levels(self) -> dict[str, _Sheet]:
+        """The sheets of those of the bodies that are on each level."""
+        return {
+            level: _Sheet(
+                self._read, self._bodies._replace(level=level), self.periods[0], self._at_source
+            )
+            for _, level in self._asked
+        }
+
+    @cached_property
+    def up_to_levels(self) -> dict[str, _Sheet]:
+        """The sheets on which each level and all below it count as the source."""
+        return {
+            level: _Sheet(
+                self._read, self._bodies, self.periods[0], frozenset(self._levels[: at + 1])
+            )
+            for at, level in self._asked
+        }
+
+
+def _figure(formula: Formula, sheets: _Sheets) -> Figure:
     words = wording(formula)
-    now, before, year_before = (
-        _value(formula, _Sheet(found, bodies, it, rungs[1])) for it in periods
-    )
+    periods = sheets.periods
+    now, before, year_before = (_value(formula, sheet) for sheet in sheets.of_periods)
     return Figure(
         **msgspec.structs.asdict(now),
         formula=formula.code,
@@ -303,27 +361,18 @@ def _figure(
         label=words.label,
         definition=words.definition,
         unit=formula.unit,
-        levels=tuple(_by_level(formula, found, bodies, periods[0], rungs)),
+        levels=tuple(_by_level(formula, sheets)),
         period_before=_compared(now, before, periods[1]),
         year_before=_compared(now, year_before, periods[2]),
     )
 
 
-def _by_level(
-    formula: Formula, found: Read, bodies: Bodies, period: Period, rungs: Rungs
-) -> Iterator[OfLevel]:
-    levels, at_source = rungs
+def _by_level(formula: Formula, sheets: _Sheets) -> Iterator[OfLevel]:
     if formula.levels == "none":
         return
-    for rank, level in enumerate(levels, start=1):
-        if formula.levels == "each":
-            sheet = _Sheet(found, bodies._replace(level=level), period, at_source)
-            value = _value(formula, sheet)
-        else:
-            # What was solved there and below, of all that was concluded.
-            upto = frozenset(levels[:rank])
-            sheet = _Sheet(found, bodies, period, upto)
-            value = _value(formula, sheet)
+    of_levels = sheets.of_levels if formula.levels == "each" else sheets.up_to_levels
+    for level, sheet in of_levels.items():
+        value = _value(formula, sheet)
         yield OfLevel(level=level, **msgspec.structs.asdict(value))
 
 

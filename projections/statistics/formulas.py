@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from mediation.codes import Label
-from projections.statistics.ledger import AID, DEMAND, OPEN, PENDING
+from projections.statistics.ledger import AID, DEMAND, NOT_IN_SCOPE, OPEN, PENDING
 
 REF = "figures-v1"
 
@@ -36,7 +36,7 @@ class Flow(NamedTuple):
 
     `credited` says which body of a line has to be one of those asked about: the one it was written
     at, or the other: where the case was registered, or accepted first. `beside` leaves out what
-    counts at these bodies themselves; `of_period` what was registered before the period. A move
+    counts at these bodies themselves; `of_period` what was not registered in the period. A move
     between two of the bodies asked about is none.
     """
 
@@ -115,12 +115,6 @@ UP = ("ESCALATE", "REPORT_UP")
 DOWN = ("ASSIGN_DOWN", "SEND_BACK")
 SIDEWAYS = ("TRANSFER", "REROUTE")
 EFFECT = ("AGREED", "SETTLED")
-NOT_IN_SCOPE = (
-    *("not-labour-dispute", "insurance-benefit", "housing-reform", "appraisal-objection"),
-    *("domestic-worker", "artisan-helper", "farm-household-hire", "wrong-place"),
-)
-"""Reasons for which an application is outside the scope of mediation, or of the district."""
-
 K = Flow("concluded", stock=OPEN)
 """调解结案, counted once per acceptance, at the body that has the case then."""
 

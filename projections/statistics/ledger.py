@@ -28,6 +28,7 @@ from mediation.case.custody import (
     CaseRerouted,
     CaseSentBack,
     CaseTransferred,
+    CustodyMoveRequested,
     CustodyTaken,
 )
 from mediation.case.demand import ContractChangeConfirmed, DemandFedBack
@@ -91,6 +92,12 @@ INSPECTION = "inspection"
 
 NEW, AGAIN = "new", "again"
 
+NOT_IN_SCOPE = (
+    *("not-labour-dispute", "insurance-benefit", "housing-reform", "appraisal-objection"),
+    *("domestic-worker", "artisan-helper", "farm-household-hire", "wrong-place"),
+)
+"""Reasons for which an application is outside the scope of mediation, or of the district."""
+
 
 class At(NamedTuple):
     """A body, its path, and the level and branch that it has."""
@@ -101,12 +108,19 @@ class At(NamedTuple):
     branch: str | None
 
 
+class Paper(NamedTuple):
+    """The event in which obligations were put down, and by which route their money comes in."""
+
+    event_id: UUID
+    route: str
+
+
 class Owed(NamedTuple):
-    """An obligation that counts: its sum in fen, its day, its route, and the body credited."""
+    """An obligation that counts: its sum in fen, its day, its paper, and the body credited."""
 
     fen: int
     due_on: date
-    route: str
+    paper: Paper
     at: At
 
 
@@ -122,7 +136,10 @@ class Duty(NamedTuple):
 class Count(msgspec.Struct, array_like=True, kw_only=True):
     """What the ledger has written of a case, beside how the case stands.
 
-    `opened` says of each open date the number of its row, its day and its position.
+    `papers` says of each obligation where it was put down, `asked_at` which body a pending move
+    waits for; `is_out_of_scope` that the case was refused as such before it was ever accepted;
+    `opened` says of each open date the number of its row, and the day, position and version of the
+    event that started it.
     """
 
     lines: int = 0
@@ -130,10 +147,12 @@ class Count(msgspec.Struct, array_like=True, kw_only=True):
     stock: str | None = None
     registered_at: At | None = None
     first_accepted_at: At | None = None
-    routes: dict[UUID, str] = {}
+    papers: dict[UUID, Paper] = {}
     forums: dict[UUID, str] = {}
     owed: dict[UUID, Owed] = {}
-    opened: dict[str, tuple[int, date, int]] = {}
+    asked_at: At | None = None
+    is_out_of_scope: bool = False
+    opened: dict[str, tuple[int, date, int, int]] = {}
 
 
 class Ledger(Projection):
@@ -174,6 +193,7 @@ class Ledger(Projection):
             Column("workers", sa.Integer, nullable=False),
             Column("fen", sa.BigInteger, nullable=False),
             Column("obligation_id", sa.Uuid),
+            Column("paper_id", sa.Uuid),
             Column("due_on", sa.Date),
             self.index("day", "occurred_on", "position"),
             self.index("position", "position"),
@@ -193,6 +213,7 @@ class Ledger(Projection):
             Column("ended_on", sa.Date),
             Column("from_position", sa.BigInteger, nullable=False),
             Column("to_position", sa.BigInteger),
+            Column("version", sa.BigInteger, nullable=False),
             self.index("open", "to_position"),
             self.index("ended", "ended_on"),
         )
@@ -248,11 +269,12 @@ class _Book:
         self._count = count
         self._standing = standing
         self._at = _at(standing) if standing else None
-        self._duties = _duties(standing) if standing else {}
+        self._duties = _duties(standing, count.asked_at) if standing else {}
 
     def turn(self, standing: Standing) -> None:
         """Remember how the case stands now."""
-        self._standing, self._at, self._duties = standing, _at(standing), _duties(standing)
+        self._standing, self._at = standing, _at(standing)
+        self._duties = _duties(standing, self._count.asked_at)
 
     def row(self) -> tuple[Any, ...]:
         """Give the row of the case."""
@@ -294,6 +316,7 @@ class _Book:
                 case.workers,
                 line.fen,
                 line.obligation_id,
+                line.paper_id,
                 line.due_on,
             )
 
@@ -335,7 +358,18 @@ class _Book:
                 term,
                 detail=NEW if event.acceptance_no == 1 else AGAIN,
                 collective=event.collective,
-                since=case.received_on,
+                # Once out of scope, a dispute stays out of the share of those in scope.
+                since=None if count.is_out_of_scope else case.received_on,
+                other=count.registered_at,
+            )
+        if isinstance(event, CaseNotAccepted):
+            is_known = count.is_out_of_scope or case.acceptance_no > 0
+            is_out = event.reason_code in NOT_IN_SCOPE
+            count.is_out_of_scope = count.is_out_of_scope or (is_out and not is_known)
+            return _Line(
+                term,
+                detail=event.reason_code,
+                since=None if is_out and is_known else case.received_on,
                 other=count.registered_at,
             )
         if isinstance(event, MediationConcluded):
@@ -370,15 +404,18 @@ class _Book:
         if isinstance(event, ObligationsSet):
             route = _ordered(event, count.forums)
         if route is not None:
-            count.routes.update({it.obligation_id: route for it in event.obligations})
+            paper = Paper(event.event_id, route)
+            count.papers.update({it.obligation_id: paper for it in event.obligations})
         if isinstance(event, ObligationPerformed) and event.applied_fen:
             owed = count.owed.get(event.obligation_id)
+            paper = count.papers[event.obligation_id]
             yield _Line(
                 "applied",
-                detail=count.routes[event.obligation_id],
+                detail=paper.route,
                 at=owed.at if owed else None,
                 fen=event.applied_fen,
                 obligation_id=event.obligation_id,
+                paper_id=paper.event_id,
                 due_on=event.due_on,
             )
         if case.is_owed and case.obligations.keys() != count.owed.keys():
@@ -391,21 +428,26 @@ class _Book:
             yield _debt("released", obligation_id, owed.pop(obligation_id))
         for obligation_id, debt in case.obligations.items():
             if obligation_id not in owed:
-                route = self._count.routes[obligation_id]
-                owed[obligation_id] = Owed(debt.agreed_fen, debt.due_on, route, _at(case))
+                paper = self._count.papers[obligation_id]
+                owed[obligation_id] = Owed(debt.agreed_fen, debt.due_on, paper, _at(case))
                 yield _debt("owed", obligation_id, owed[obligation_id])
 
     def keep(self, recorded: Recorded, event: Any, case: Standing) -> Iterator[tuple[Any, ...]]:
         """Give the rows of the dates that an event ends or starts."""
-        before, after, opened = self._duties, _duties(case), self._count.opened
+        if isinstance(event, CustodyMoveRequested):
+            self._count.asked_at = At(
+                event.to_body_id, event.to_path, event.to_level, event.to_branch
+            )
+        before, opened = self._duties, self._count.opened
+        after = _duties(case, self._count.asked_at)
         if before == after:
             return
         on, end = shanghai_date(event.occurred_at), recorded.command_end
 
         def row(key: str, duty: Duty, ended: tuple[date | None, int | None]) -> tuple[Any, ...]:
-            n, opened_on, position = opened[key]
+            n, opened_on, position, version = opened[key]
             head = (case.case_id, n, case.case_number, key, duty.code, duty.due_on, duty.rolled_on)
-            return (*head, *duty.at, opened_on, ended[0], position, ended[1])
+            return (*head, *duty.at, opened_on, ended[0], position, ended[1], version)
 
         for key, duty in before.items():
             if after.get(key) != duty:
@@ -414,7 +456,7 @@ class _Book:
         for key, duty in after.items():
             if key not in opened:
                 self._count.duties += 1
-                opened[key] = (self._count.duties, on, end)
+                opened[key] = (self._count.duties, on, end, recorded.originator_version)
                 yield row(key, duty, (None, None))
 
 
@@ -433,6 +475,7 @@ class _Line(NamedTuple):
     days: int | None = None
     fen: int = 0
     obligation_id: UUID | None = None
+    paper_id: UUID | None = None
     due_on: date | None = None
 
 
@@ -440,9 +483,10 @@ def _debt(term: str, obligation_id: UUID, owed: Owed) -> _Line:
     return _Line(
         term,
         at=owed.at,
-        detail=owed.route,
+        detail=owed.paper.route,
         fen=owed.fen,
         obligation_id=obligation_id,
+        paper_id=owed.paper.event_id,
         due_on=owed.due_on,
     )
 
@@ -477,14 +521,17 @@ def _at(case: Standing) -> At:
     return At(case.custody_body_id, case.custody_path, case.level, case.branch)
 
 
-def _duties(case: Standing) -> dict[str, Duty]:
-    """Give the open dates that somebody in the office has to keep."""
+def _duties(case: Standing, asked_at: At | None) -> dict[str, Duty]:
+    """Give the open dates that somebody in the office has to keep.
+
+    A review of a closed case is due from the body above, and stands under the level of the case.
+    """
     duties = {}
     for key, term in case.due.items():
         if term.code in WINDOWS:
             continue
-        if term.code == RECEIVERS and case.move is not None:
-            at = At(case.move.to_body_id, case.move.to_path, case.move.to_level, None)
+        if term.code == RECEIVERS and case.move is not None and asked_at is not None:
+            at = asked_at
         else:
             place = case.answerable(term.code)
             at = At(place.body_id, place.path, case.level, case.branch)

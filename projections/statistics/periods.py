@@ -31,7 +31,7 @@ class Period(NamedTuple):
     def year_before(self) -> Period:
         """Give the same days a year before; whole months stay whole."""
         first = _year_before(self.first)
-        if (self.last + DAY).day == 1:
+        if self.first.day == 1 and (self.last + DAY).day == 1:
             return Period(first, _first_of(_months(self.last) + 1 - 12) - DAY)
         return Period(first, _year_before(self.last))
 

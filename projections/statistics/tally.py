@@ -53,8 +53,8 @@ class Cell(NamedTuple):
 class Papers(NamedTuple):
     """Papers of the mediation credited to a body: how many, and in fen what fell due and was paid.
 
-    `all`, `performed` and `breached` count those whose last day of payment was over; `due` and
-    `applied` are about the period.
+    `all`, `performed` and `breached` count those whose last day of payment was over; `due`,
+    `applied` and `falling_due`, the papers on which something fell due, are about the period.
     """
 
     at: At
@@ -63,6 +63,7 @@ class Papers(NamedTuple):
     breached: int
     due: int
     applied: int
+    falling_due: int
 
 
 class Read(NamedTuple):
@@ -107,7 +108,7 @@ def read(
         breaks=breaks,
         cells=cells,
         stocks=[(row[0], At(*row[1:5]), row[5]) for row in stocks],
-        papers={it: _papers(connection, ledger, it, at_position) for it in asked},
+        papers={it: _papers(connection, ledger, due_in(it, today), at_position) for it in asked},
         late={it: _late(connection, ledger, min(it.last, today), at_position) for it in asked},
     )
 
@@ -116,7 +117,8 @@ def _place(columns: Any, prefix: str = "") -> list[Any]:
     return [columns[f"{prefix}{name}"] for name in ("body_id", "body_path", "level", "branch")]
 
 
-def _known(columns: Any, at_position: int | None) -> sa.ColumnElement[bool]:
+def known(columns: Any, at_position: int | None) -> sa.ColumnElement[bool]:
+    """Give the condition of the lines that were there at a position."""
     return sa.true() if at_position is None else columns.position <= at_position
 
 
@@ -191,16 +193,68 @@ def _truth(value: Any) -> bool | None:
 
 
 def _papers(
-    connection: Connection, ledger: Ledger, period: Period, at_position: int | None
+    connection: Connection, ledger: Ledger, due: Due, at_position: int | None
 ) -> list[Papers]:
     """Count the papers of the mediation by what is due and paid on them, at the end of a period."""
-    line = ledger.line
-    owed, gone, paid = line.alias("owed"), line.alias("gone"), line.alias("paid")
+    paper = papers(ledger, due, at_position).c
+    query = sa.select(
+        *_place(paper),
+        *(
+            sa.func.sum(sa.case((paper.is_over, value), else_=0))
+            for value in (1, paper.performed, paper.breached)
+        ),
+        sa.func.sum(paper.due),
+        sa.func.sum(paper.applied),
+        sa.func.sum(sa.case((paper.due > 0, 1), else_=0)),
+    ).group_by(*_place(paper))
+    return [Papers(At(*row[:4]), *map(int, row[4:])) for row in connection.execute(query)]
 
-    def is_known(of: Any, term: str) -> sa.ColumnElement[bool]:
-        known = _known(of.c, at_position)
-        return sa.and_(of.c.term == term, of.c.occurred_on <= period.last, known)
 
+class Due(NamedTuple):
+    """The days on which something fell due: of a period, and none after the present day.
+
+    What is due on the present day can still be paid: it is not late.
+    """
+
+    first: date
+    last: date
+    today: date
+
+    def falls_in(self, due_on: Any) -> sa.ColumnElement[bool]:
+        """Give the condition that a day of payment fell in the period."""
+        is_in: sa.ColumnElement[bool] = due_on.between(self.first, self.last)
+        return is_in
+
+
+def due_in(period: Period, today: date) -> Due:
+    """Give the days of a period on which something fell due by the present day."""
+    return Due(period.first, min(period.last, today), today)
+
+
+def stands(ledger: Ledger, owed: Any, due: Due, at_position: int | None) -> sa.ColumnElement[bool]:
+    """Give the condition of what is owed on a paper of the mediation at the end of a period."""
+    gone = ledger.line.alias("gone").c
+    replaced = sa.exists().where(
+        gone.term == "released",
+        gone.obligation_id == owed.obligation_id,
+        gone.occurred_on <= due.last,
+        known(gone, at_position),
+    )
+    return sa.and_(
+        owed.term == "owed",
+        owed.detail == "mediation",
+        owed.occurred_on <= due.last,
+        known(owed, at_position),
+        sa.not_(replaced),
+    )
+
+
+def papers(ledger: Ledger, due: Due, at_position: int | None) -> sa.Subquery:
+    """Give one row per paper of the mediation: what it comes to at the end of a period.
+
+    What a case owes by agreement, settlement or undertaking, credited to one body, is one paper.
+    """
+    owed, paid = ledger.line.alias("owed"), ledger.line.alias("paid")
     in_time = sa.case((paid.c.occurred_on <= paid.c.due_on, paid.c.fen), else_=0)
     sums = (
         sa.select(
@@ -208,67 +262,52 @@ def _papers(
             sa.func.sum(paid.c.fen).label("paid"),
             sa.func.sum(in_time).label("in_time"),
         )
-        .where(is_known(paid, "applied"))
+        .where(
+            paid.c.term == "applied",
+            paid.c.occurred_on <= due.last,
+            known(paid.c, at_position),
+        )
         .group_by(paid.c.obligation_id)
         .subquery()
     )
-    replaced = sa.exists().where(
-        is_known(gone, "released"), gone.c.obligation_id == owed.c.obligation_id
-    )
     got = sa.func.coalesce(sums.c.paid, 0)
-    falls_due = owed.c.due_on.between(period.first, period.last)
-    case = (
+    late = sa.and_(
+        owed.c.due_on <= due.last,
+        owed.c.due_on < due.today,
+        sa.func.coalesce(sums.c.in_time, 0) < owed.c.fen,
+    )
+    falls_due = due.falls_in(owed.c.due_on)
+    return (
         sa.select(
+            owed.c.paper_id,
             *_place(owed.c),
-            sa.func.max(owed.c.due_on).label("last_due_on"),
+            (sa.func.max(owed.c.due_on) <= due.last).label("is_over"),
             sa.func.min(sa.case((got >= owed.c.fen, 1), else_=0)).label("performed"),
-            sa.func.max(
-                sa.case(
-                    (
-                        sa.and_(
-                            owed.c.due_on < period.last + DAY,
-                            sa.func.coalesce(sums.c.in_time, 0) < owed.c.fen,
-                        ),
-                        1,
-                    ),
-                    else_=0,
-                )
-            ).label("breached"),
+            sa.func.max(sa.case((late, 1), else_=0)).label("breached"),
             sa.func.sum(sa.case((falls_due, owed.c.fen), else_=0)).label("due"),
             sa.func.sum(sa.case((falls_due, got), else_=0)).label("applied"),
         )
         .select_from(owed.outerjoin(sums, sums.c.obligation_id == owed.c.obligation_id))
-        .where(is_known(owed, "owed"), owed.c.detail == "mediation", sa.not_(replaced))
-        .group_by(owed.c.case_id, *_place(owed.c))
+        .where(stands(ledger, owed.c, due, at_position))
+        .group_by(owed.c.paper_id, *_place(owed.c))
         .subquery()
     )
-    is_over = case.c.last_due_on <= period.last
-    query = sa.select(
-        *_place(case.c),
-        *(
-            sa.func.sum(sa.case((is_over, value), else_=0))
-            for value in (1, case.c.performed, case.c.breached)
-        ),
-        sa.func.sum(case.c.due),
-        sa.func.sum(case.c.applied),
-    ).group_by(*_place(case.c))
-    return [Papers(At(*row[:4]), *map(int, row[4:])) for row in connection.execute(query)]
 
 
-def _overdue(ledger: Ledger, on: date, at_position: int | None) -> sa.ColumnElement[bool]:
+def overdue(ledger: Ledger, on: date, at_position: int | None) -> sa.ColumnElement[bool]:
     """Give the condition of a date that was open on a day, and over."""
     duty = ledger.duty.c
     later = [duty.to_position.is_(None), duty.ended_on > on]
-    known: sa.ColumnElement[bool] = sa.true()
+    is_known: sa.ColumnElement[bool] = sa.true()
     if at_position is not None:
         later.append(duty.to_position > at_position)
-        known = duty.from_position <= at_position
-    return sa.and_(sa.or_(*later), known, duty.rolled_on < on, duty.opened_on <= on)
+        is_known = duty.from_position <= at_position
+    return sa.and_(sa.or_(*later), is_known, duty.rolled_on < on, duty.opened_on <= on)
 
 
 def _late(
     connection: Connection, ledger: Ledger, on: date, at_position: int | None
 ) -> list[tuple[At, int]]:
     place = _place(ledger.duty.c)
-    query = sa.select(*place, sa.func.count()).where(_overdue(ledger, on, at_position))
+    query = sa.select(*place, sa.func.count()).where(overdue(ledger, on, at_position))
     return [(At(*row[:4]), row[4]) for row in connection.execute(query.group_by(*place))]

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from api.app import describable
+from scripts.reference.figures import figure_page
 from scripts.reference.ladders import ladder_page
 from scripts.reference.lifecycle import drawing, lifecycle_page
 from scripts.reference.messages import command_page, event_page
@@ -29,6 +30,7 @@ def pages() -> dict[str, str]:
         "ladder.md": ladder_page(),
         "codes.md": code_page(),
         "errors.md": error_page(),
+        "figures.md": figure_page(),
     }
 
 

@@ -138,6 +138,16 @@ class Person:
         items = _accepted(self.client.get(f"/cases/{case_id}/deadlines"))["items"]
         return {item["code"]: item for item in reversed(items)}
 
+    def figures(self, first: str, last: str, **filters: Any) -> dict[str, dict[str, Any]]:
+        """Read the figures of these days by formula; the parts of each are values by key."""
+        query = {"from": first, "to": last, **filters}
+        told = self.office.caught_up(self.client, "/statistics", query)["figures"]
+        for it in told:
+            assert it["balances"] in (True, None), f"{it['formula']} does not balance"
+            it["workers"] = {part["key"]: part["workers"] for part in it["parts"]}
+            it["parts"] = {part["key"]: part["value"] for part in it["parts"]}
+        return {it["formula"]: it for it in told}
+
     def lane(self, lane: str, **query: Any) -> list[dict[str, Any]]:
         """Read one lane of the worklist, not older than what was written last."""
         answer = self.office.caught_up(self.client, "/worklist", {"lane": lane, **query})

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.acceptance.office import Office, codes_of, company, worker
-from tests.serving import FACTORY
+from tests.serving import DISTRICT, FACTORY
 
 ROUND = "2026-03-02T10:00:00+08:00"
 PAYDAY = "2026-04-15T16:00:00+08:00"
@@ -107,6 +107,14 @@ def test_a_wish_about_two_machines_is_granted_without_any_mediation(
     assert lead.event(case, "demand-fed-back")["due_ended"] == ["D23"]
     assert lead.due(case).keys() == {"D18", "D25"}
     assert lead.due(case)["D25"]["due_on"] == "2026-07-15", "the visit after three months"
+    figures = office.person("coordinator", DISTRICT).figures("2026-03-01", "2026-04-30")
+    demands = figures["F19"]["parts"]
+    assert (demands["registered"], demands["fed-back"], demands["closing"]) == (1, 1, 0)
+    assert (demands["granted"], demands["in-time"]) == (1, 1)
+    assert (figures["F06"]["value"], figures["F07"]["value"]) == (None, None), "unchanged: none"
+    assert figures["F06"]["parts"]["concluded"] == 0
+    assert figures["F01"]["parts"]["registered"] == 0, "no dispute was registered"
+    assert figures["F15"]["parts"]["demand"] == SUPPLEMENT
 
 
 def test_a_wish_is_no_dispute_and_is_not_closed_before_the_worker_knows(

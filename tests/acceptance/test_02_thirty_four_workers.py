@@ -105,6 +105,23 @@ def test_thirty_four_workers_are_helped_through_arbitration_and_court(
     _assert_how_the_proceedings_went(lead, case)
     started = {due["code"] for item in lead.history(case) for due in item["due"]}
     assert started == {"D26", "D16", "D10", "D18"}, "no date of mediation ever started"
+    _assert_the_figures(office)
+
+
+def _assert_the_figures(office: Office) -> None:
+    """One case with thirty-four people in F20, its money in F15 by the court, K as it was."""
+    figures = office.person("coordinator", DISTRICT).figures("2026-03-01", "2026-06-30")
+    aid = figures["F20"]
+    assert (aid["parts"]["registered"], aid["workers"]["registered"]) == (1, WORKERS)
+    assert (aid["parts"]["granted"], aid["parts"]["closed"], aid["value"]) == (1, 1, 0)
+    assert aid["parts"]["results.arbitration.arbitral-award"] == 1
+    assert aid["parts"]["results.court-first.court-mediation"] == 1
+    recovered = figures["F15"]["parts"]
+    assert (recovered["aid-litigation"], recovered["aid-arbitration"]) == (TOTAL, 0)
+    assert figures["F15"]["value"] == 0, "legal aid stands apart"
+    assert figures["F02"]["parts"]["concluded"] == 0, "K is unchanged"
+    assert (figures["F23"]["parts"]["aid-cases"], figures["F23"]["value"]) == (1, 0)
+    assert figures["F23"]["parts"]["aid-workers"] == WORKERS
 
 
 def _report_urgently(office: Office, clerk: Person, case: str) -> None:

@@ -1,4 +1,4 @@
-"""Eight workers, about ¥100,000: the story published in 2016, without the figures F06 and F07."""
+"""Eight workers, about ¥100,000: the story published in 2016."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from tests.acceptance.office import (
     Office,
+    Person,
     accept,
     assign,
     everybody_agrees,
@@ -103,6 +104,24 @@ def test_eight_workers_are_paid_on_day_four_of_a_five_day_undertaking(
     paid = [it for it in history if topic_of(it) == "obligation-performed"]
     assert {it["occurred_at"] for it in paid} == {"2016-01-04T02:00:00Z"}
     assert {it["fields"]["days_late"] for it in paid} == {0}
+    _assert_the_figures(office, lead)
+
+
+def _assert_the_figures(office: Office, lead: Person) -> None:
+    """F06 counts the settlement and F07 does not; concluded on day 0, performed in time."""
+    office.at(f"{DAY_FIVE}T17:00:00+08:00")
+    figures = lead.figures("2015-12-31", "2016-01-05")
+    assert (figures["F06"]["value"], figures["F06"]["parts"]["settled"]) == (1, 1)
+    assert figures["F07"]["value"] is None, "a settlement is no agreement: F07 does not count it"
+    assert figures["F16"]["value"] == 0, "concluded on the day it was accepted"
+    assert (figures["F12"]["value"], figures["F13"]["value"]) == (1, 0), "performed, and in time"
+    assert figures["F12"]["parts"]["due-fen"] == 10_000_000
+    assert figures["F02"]["workers"]["concluded"] == 8
+    assert figures["F23"]["value"] == 0, "eight are not collective"
+    money = figures["F14"]["parts"]
+    assert money == {"claimed": 10_000_000, "agreed": 10_000_000, "replaced": 0} | {
+        "applied": 10_000_000
+    }
 
 
 def test_two_more_colleagues_make_it_a_question_for_the_lead(

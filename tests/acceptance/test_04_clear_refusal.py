@@ -62,6 +62,13 @@ def test_a_factory_that_clearly_refuses_is_not_mediated_with(
     assert lead.event(case, "not-accepted")["reason_code"] == "party-refused"
     shown = lead.case(case)
     assert (shown["acceptance_no"], shown["outcome"]) == (0, None), "it is no concluded mediation"
+    figures = lead.figures("2026-03-02", "2026-03-05")
+    intake = figures["F01"]["parts"]
+    assert (intake["registered"], intake["refused"], intake["closing"]) == (1, 1, 0)
+    assert figures["F02"]["parts"]["concluded"] == 0, "K = 0"
+    assert figures["F08"]["value"] == 0, "in scope, and not accepted"
+    assert figures["F08"]["parts"]["refusals.party-refused"] == 1
+    assert figures["F08"]["parts"]["answers.REFUSED"] == 1
 
 
 def test_silence_is_not_a_refusal(opened: Callable[[str], Office]) -> None:

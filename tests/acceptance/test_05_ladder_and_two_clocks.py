@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from tests.acceptance.office import (
@@ -112,6 +112,31 @@ def test_a_term_that_nobody_extends_lapses_and_bars_no_signature(
     assert (concluded["outcome"], concluded["within_term"]) == ("AGREED", False)
     assert lead.topics(case).count("statutory-term-lapsed") == 1
     assert lead.case(case)["case_number"] == "EAST-FACTORY〔2026〕0001号"
+    _assert_one_case_on_every_day(office)
+
+
+def _assert_one_case_on_every_day(office: Office) -> None:
+    """F03 holds on each day at each level, the case lies at one of them, and counts once."""
+    top = office.person("coordinator", DISTRICT)
+    lay_at = {}
+    for day in (date(2026, 3, 3) + timedelta(days=it) for it in range(16)):
+        figures = top.figures(str(day), str(day))
+        levels = figures["F03"]["levels"]
+        assert all(level["balances"] for level in levels)
+        assert figures["F03"]["value"] == sum(level["value"] for level in levels)
+        lay_at[day] = [level["level"] for level in levels if level["value"]]
+    begins = {levels[0]: day.day for day, levels in reversed(lay_at.items()) if levels}
+    assert begins == {"enterprise": 3, "village-industry": 6, "township": 10, "district": 13}
+    assert lay_at[date(2026, 3, 18)] == [], "concluded"
+    figures = top.figures("2026-03-02", "2026-03-18")
+    assert figures["F02"]["parts"]["accepted-new"] == 1, "one number is one case for life"
+    assert figures["F02"]["parts"]["moved-in"] == figures["F02"]["parts"]["moved-out"] == 0
+    assert (figures["F05"]["numerator"], figures["F05"]["denominator"]) == (0, 1), "past the term"
+    first = top.figures("2026-03-02", "2026-03-18", body_id=FACTORY)["F02"]["parts"]
+    assert (first["accepted-new"], first["concluded"], first["concluded-elsewhere"]) == (1, 0, 1)
+    assert (first["moved-out"], first["closing"]) == (1, 0)
+    absorbed = {it["level"]: it["value"] for it in figures["F09"]["levels"]}
+    assert absorbed == {"enterprise": 0, "village-industry": 0, "township": 0, "district": 1}
 
 
 def test_a_term_that_both_extend_on_their_sheets_does_not_lapse(

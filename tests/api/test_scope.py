@@ -13,7 +13,7 @@ from mediation.store.access import AccessKind
 from tests.api.desk import CANARIES, agreed, assert_problem, key, register, send
 from tests.serving import DISTRICT, EAST, FACTORY, VILLAGE, WEST, Served
 
-READS = ("", "/history", "/actions", "/deadlines")
+READS = ("", "/history", "/actions", "/deadlines", "/replay", "/diff")
 
 
 def records(office: Served, case_id: str) -> list[dict[str, object]]:
@@ -137,8 +137,12 @@ def test_the_receiver_of_a_move_sees_a_summary_and_no_history(office: Served):
     assert shown["answer_due"]["code"] == "D12"
     assert "applicants" not in shown
     assert summary.headers["etag"] == f'"{shown["version"]}"'
-    assert upper.get(f"/cases/{case_id}?version=1").json() == shown
-    assert upper.get(f"/cases/{case_id}/history").json()["items"] == []
+    for at in ("", "?version=1", f"?position={summary.headers['position']}"):
+        assert upper.get(f"/cases/{case_id}{at}").json() == shown
+        assert upper.get(f"/cases/{case_id}/history{at}").json()["items"] == []
+        assert upper.get(f"/cases/{case_id}/replay{at}").json()["items"] == []
+    assert upper.get(f"/cases/{case_id}/diff").json()["changes"] == []
+    assert_problem(upper.get(f"/cases/{case_id}/diff?to=1"), 404)
     deadlines = upper.get(f"/cases/{case_id}/deadlines").json()["items"]
     assert [it["code"] for it in deadlines] == ["D12"]
     mine = {
@@ -193,6 +197,12 @@ def test_a_body_that_gave_a_case_away_sees_its_outline_alone(office: Served):
     topics = [it["topic"] for it in lower.get(f"/cases/{case_id}/history").json()["items"]]
     assert topics[before:] == ["case.escalated/1"]
     assert "case.flagged/1" not in topics
+    steps = lower.get(f"/cases/{case_id}/replay").json()["items"]
+    assert [it["event"]["topic"] for it in steps] == topics
+    now = lower.get(f"/cases/{case_id}/diff").json()
+    assert now["to"]["version"] == len(topics)
+    assert not [it for it in now["changes"] if it["path"] == "flags"]
+    assert_problem(lower.get(f"/cases/{case_id}/diff?to={len(topics) + 1}"), 404)
     assert lower.get(f"/cases/{case_id}/actions").json()["items"] == []
     assert lower.get(f"/cases/{case_id}/deadlines").json()["items"] == []
     assert_problem(lower.get(f"/cases/{case_id}?version=1"), 403)

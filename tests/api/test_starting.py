@@ -20,8 +20,8 @@ from typer.testing import CliRunner
 
 from api import bootstrap, cli
 from api.clock import ManualClock, system_clock
+from api.console import configure_logs
 from api.founding import found_district
-from api.server import configure_logs
 from api.settings import Settings
 from api.worker import work
 from mediation import kernel

@@ -17,7 +17,7 @@ from tests.wiring import NewBody, Office, a_registration, an_office
 
 # Children of a server that has imported everything and opened nothing: a start costs milliseconds.
 SPAWNING = multiprocessing.get_context("forkserver")
-SPAWNING.set_forkserver_preload(["tests.crash.writer", "tests.crash.following"])
+SPAWNING.set_forkserver_preload(["pytest", "tests.crash.writer", "tests.crash.following"])
 
 _END = 60.0
 

@@ -1,46 +1,84 @@
-"""A process that keeps the read models up until it is killed; judging them is the proof's."""
+"""Processes that keep or rebuild every read model until they are killed; judging is the proof's."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from multiprocessing.connection import Connection
+from threading import Event
 
+from sqlalchemy import Engine
+from sqlalchemy.engine import make_url
+
+from api.bootstrap import projections
 from mediation.store import Log, open_engine
-from projections.base import Projection
-from projections.case_file import CaseFile
 from projections.runner import Follower
-from projections.worklist import Worklist
+from projections.upkeep import Rebuild, Rebuilt
 from tests.crash.writer import ticking
 from tests.wiring import read_models_beside
 
-MODELS: tuple[type[Projection], ...] = (CaseFile, Worklist)
-# Small, so that a kill falls between, before and inside many transactions.
-BATCH = 10
+ENDED = "ended"
+
+# At import, which happens once before all forks: what a child would else read anew in each life.
+for _url in ("sqlite://", "postgresql+psycopg://"):
+    make_url(_url).get_dialect().import_dbapi()
 
 
 @dataclass(frozen=True)
 class Following:
-    """What a process of followers is to do.
+    """What a process is to do.
 
     Attributes:
         database: URL of the log.
-        stop: the file whose existence ends the work.
         follower_type: the real follower, or a broken twin.
+        rebuild_type: as `follower_type`.
+        batch: small, so that a kill falls between, before and inside many transactions.
     """
 
     database: str
-    stop: Path
+    batch: int = 3
     follower_type: type[Follower] = Follower
+    rebuild_type: type[Rebuild] = Rebuild
 
 
-def follow(following: Following) -> None:
-    """Keep all read models up, a few events at a time."""
-    engine = open_engine(following.database)
-    read = open_engine(read_models_beside(following.database))
-    with Log(engine, clock=ticking()) as log:
-        followers = [following.follower_type(model(), log, read, batch=BATCH) for model in MODELS]
-        while not following.stop.exists():
+@contextmanager
+def opened(database: str) -> Iterator[tuple[Log, Engine]]:
+    """Open a log and the database of its read models."""
+    engine, read = open_engine(database), open_engine(read_models_beside(database))
+    try:
+        with Log(engine, clock=ticking()) as log:
+            yield log, read
+    finally:
+        read.dispose()
+        engine.dispose()
+
+
+def follow(following: Following, at_work: Connection) -> None:
+    """Keep all read models up, a few events at a time; says so when each has moved once."""
+    with opened(following.database) as (log, read):
+        followers = [
+            following.follower_type(it, log, read, batch=following.batch) for it in projections()
+        ]
+        for follower in followers:
+            follower.step()
+        at_work.send(min(follower.position for follower in followers))
+        while True:
             if not sum(follower.step() for follower in followers):
-                log.wait_beyond(min(follower.position for follower in followers), 0.2)
-    read.dispose()
-    engine.dispose()
+                log.wait_beyond(min(follower.position for follower in followers), 0.05)
+
+
+def rebuild(following: Following, at_work: Connection) -> None:
+    """Rebuild every read model, a few events at a time; says when it is about to switch one."""
+
+    class Telling(following.rebuild_type):  # type: ignore[name-defined, misc]
+        def _finished(self, *, checks: bool) -> Rebuilt | None:
+            at_work.send(self.live.name)
+            return super()._finished(checks=checks)
+
+    with opened(following.database) as (log, read):
+        at_work.send("")
+        for model in projections():
+            Telling(model, log, read, batch=following.batch).run()
+        at_work.send(ENDED)
+        Event().wait()

@@ -6,10 +6,14 @@ import secrets
 from datetime import UTC, datetime
 from uuid import UUID, uuid5
 
+import msgspec
 import pytest
 
+from api.routes.replay import step_shown
+from mediation.audit import replay
 from mediation.errors import KeyMissing
 from mediation.kernel import kind_of
+from mediation.privacy import sealed_values
 from mediation.store import Log, migrate, open_engine
 from mediation.store.codec import StreamEvent
 from mediation.store.sealing import Sealer
@@ -65,6 +69,20 @@ def test_a_read_model_follows_without_a_key(log, name):
     (standing,) = touched.values()
 
     assert_same(standing, log.fold(stream_id, "case")[1])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_case_is_replayed_without_a_key_and_without_an_envelope(log, name):
+    """Every event has its step; of what is sealed it is told that it is, and nothing else."""
+    stored = log.events_of(uuid5(LOG_ID, name))
+    shown = [step_shown(it) for it in replay(stored, log.log_id)]
+    texts = msgspec.json.encode(shown)
+    envelopes = [it for event in history(name) for _, it in sealed_values(event)]
+
+    assert len(shown) == len(history(name))
+    assert envelopes
+    assert b'"sealed":true' in texts
+    assert not [it for it in envelopes if it.ct.encode() in texts or it.kid.encode() in texts]
 
 
 @pytest.mark.parametrize("name", CASES)

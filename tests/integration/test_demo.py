@@ -19,14 +19,13 @@ import httpx
 import pytest
 from sqlalchemy.engine import make_url
 
-from api.demo.district import ALONE, CAPACITIES, POINTS, PUBLISHED_COUNT, STAFF, SUBCENTRE
+from api.demo.district import POINTS, PUBLISHED_COUNT, STAFF, SUBCENTRE
 from api.demo.pages import COLUMNS, pages, story_page
 from api.demo.run import run
 from api.demo.screen import NOTICE, width
-from api.demo.stories import STORIES, eight_workers, restaurant, two_machines
+from api.demo.stories import STORIES, two_machines
 from api.settings import Settings
 from mediation.errors import Unsafe
-from mediation.ladder import load_ref
 from mediation.store import Log, open_engine
 from tests.canary import find_in_database, find_in_folder
 from tests.databases import BACKENDS, fresh_postgresql, fresh_sqlite
@@ -216,48 +215,6 @@ def stored_events(played: Played, *, published: bool) -> dict[str, list[bytes]]:
         engine.dispose()
 
 
-# The district
-
-
-def test_the_district_has_76_points_on_four_levels():
-    """The published count is kept, every parent comes first and stands higher, prefixes differ."""
-    ladder = load_ref("standard-v1")
-    places = {point.body_id: point for point in POINTS}
-    all_points = (*POINTS, SUBCENTRE)
-
-    assert len(places) == len(POINTS) == PUBLISHED_COUNT
-    assert {point.level for point in POINTS} == {level.code for level in ladder.levels}
-    assert len({point.number_prefix for point in all_points}) == PUBLISHED_COUNT + 1
-    assert {point.kind for point in all_points} == set(CAPACITIES)
-    assert {*STAFF, *ALONE} <= {point.body_id for point in all_points}
-    for at, point in enumerate(POINTS[1:], start=1):
-        parent = places[point.parent_id or ""]
-        assert POINTS.index(parent) < at
-        assert ladder.rank(parent.level) > ladder.rank(point.level)
-
-
-def test_only_names_from_the_press_are_real():
-    """Four points bear a published name; all the others say that they are samples."""
-    assert [point.name_zh for point in POINTS if point.is_real] == [
-        "黄岩区总工会（演示）",
-        "西城街道总工会",
-        "台州美多模具",
-        "法奥塑模",
-    ]
-    for point in (*POINTS, SUBCENTRE):
-        if not point.is_real:
-            assert point.name_zh.startswith("示例")
-            assert point.name_en.startswith("Sample ")
-
-
-def test_the_claims_add_up_to_the_published_sums():
-    """Each worker's amount is made up; the sums of 100,000 and of 200,000 yuan are not."""
-    assert len(eight_workers.CLAIMS_FEN) == 8
-    assert sum(eight_workers.CLAIMS_FEN) == 10_000_000
-    assert len(restaurant.CLAIMS_FEN) == 34
-    assert sum(restaurant.CLAIMS_FEN) == 20_000_000
-
-
 # What was played
 
 
@@ -275,6 +232,33 @@ def test_the_network_counts_76(played):
     assert {it["body_id"] for it in network["points"] if it["is_real_name"]} == REAL_IDS
     assert [it["body_id"] for it in network["beside"]] == [SUBCENTRE.body_id]
     assert network["beside"][0]["parent_id"] is None
+
+
+def test_what_was_known_at_the_end_of_each_story_is_answered_again(played):
+    """Figures, lanes and histories as of five moments, one of them of last month, are as then."""
+    moments = played.document["moments"]
+
+    assert [it["is_same"] for it in moments] == [True] * len(STORIES)
+    assert [it["figures"]["F01"]["parts"]["registered"] for it in moments] == [0, 1, 2, 2, 3]
+    assert [it["figures"]["F02"]["parts"]["concluded"] for it in moments] == [0, 1, 2, 2, 3]
+    assert any(it["at"].startswith("2026-04-") for it in moments)
+    assert played.document["today"].startswith("2026-05-")
+
+
+def test_the_figures_are_those_of_the_stories(played):
+    """Of aid, demand and disputes each its own; every identity closes, on the page as well."""
+    figures = {it["formula"]: it for it in played.document["figures"]["figures"]}
+    parts = {code: {it["key"]: it for it in figures[code]["parts"]} for code in figures}
+
+    assert [it["balances"] for it in figures.values() if it["balances"] is not None] == [True] * 5
+    assert (figures["F06"]["numerator"], figures["F06"]["denominator"]) == (3, 4)
+    assert (figures["F07"]["numerator"], figures["F07"]["denominator"]) == (1, 2)
+    assert parts["F20"]["granted"]["workers"] == 34
+    assert parts["F15"]["aid-litigation"]["value"] == 20_000_000
+    assert figures["F15"]["value"] == 10_000_000 + 120_000
+    assert parts["F19"]["granted"]["value"] == 1
+    printed = "\n".join(pages(played.document))
+    assert "登记11 ＝ 新受理8＋期末3" in printed
 
 
 @pytest.mark.parametrize("name", HISTORIES)
@@ -500,7 +484,7 @@ def test_every_page_says_that_it_is_synthetic(played):
     lines = pages(played.document)
     titles = [at for at, line in enumerate(lines) if line.startswith("━━")]
 
-    assert len(titles) == len(STORIES) + 5
+    assert len(titles) == len(STORIES) + 7
     for at in titles:
         assert lines[at + 1].startswith("   ")
         assert NOTICE[0] in lines[at + 2]

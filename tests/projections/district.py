@@ -37,36 +37,50 @@ def network() -> NetworkState:
     """A district with two streets, an enterprise, three bodies on the second rung; all open."""
     return NetworkState(
         bodies={
-            body_id: Body(
-                body_id=body_id,
-                name_zh=body_id,
-                name_en=body_id,
-                level=LEVELS[body_id],
-                branch="village" if LEVELS[body_id] == "village-industry" else None,
-                kind="body",
-                parent_id=path.rstrip("/").split("/")[-2] or None,
-                path=path,
-                number_prefix=body_id,
-                opened_on=LONG_AGO,
-                capacities=(_capacity(body_id),),
+            body_id: a_body(
+                path,
+                LEVELS[body_id],
+                "village" if LEVELS[body_id] == "village-industry" else None,
+                has_seal=body_id not in WITHOUT_SEAL,
             )
             for body_id, path in PATHS.items()
         },
         appointments=tuple(
-            Appointment(
-                mediator_id=mediator_id,
-                body_id=body_id,
-                from_on=LONG_AGO,
-                until_on=None,
-                qualifications=(),
-            )
-            for body_id, mediator_id in MEDIATORS.items()
+            an_appointment(mediator_id, body_id) for body_id, mediator_id in MEDIATORS.items()
         ),
     )
 
 
-def _capacity(body_id: str) -> Capacity:
-    has_seal = body_id not in WITHOUT_SEAL
+def a_body(path: str, level: str, branch: str | None, *, has_seal: bool) -> Body:
+    """Make a body that has been open for long, called after the end of its path."""
+    *above, body_id = path.strip("/").split("/")
+    return Body(
+        body_id=body_id,
+        name_zh=body_id,
+        name_en=body_id,
+        level=level,
+        branch=branch,
+        kind="body",
+        parent_id=above[-1] if above else None,
+        path=path,
+        number_prefix=body_id,
+        opened_on=LONG_AGO,
+        capacities=(_capacity(has_seal=has_seal),),
+    )
+
+
+def an_appointment(mediator_id: UUID, body_id: str) -> Appointment:
+    """Appoint a mediator for long."""
+    return Appointment(
+        mediator_id=mediator_id,
+        body_id=body_id,
+        from_on=LONG_AGO,
+        until_on=None,
+        qualifications=(),
+    )
+
+
+def _capacity(*, has_seal: bool) -> Capacity:
     return Capacity(
         legal_basis="L-LDMA 10",
         seal=has_seal,

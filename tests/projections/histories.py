@@ -46,6 +46,7 @@ from mediation.errors import MediationError
 from mediation.kernel import Actor, Command, Event, StreamRef
 from mediation.ladder import MoveKind
 from mediation.network.accounts import account_stream
+from mediation.network.state import NetworkState
 from mediation.privacy import Personal, Sealed, Unsealed, transform
 from mediation.store import Log, Recorded, StreamEvent
 from tests.playing import a_counsel
@@ -63,7 +64,7 @@ Written = list[StreamEvent]
 class Office:
     """Decides commands one after the other and keeps what they wrote; needs no database."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, bodies: NetworkState | None = None) -> None:
         assert mediation.case.CHAPTERS
         self.random = random.Random(seed)
         self.at = START
@@ -71,7 +72,7 @@ class Office:
         self.cases: dict[UUID, CaseState] = {}
         self._states: dict[StreamRef, Any] = {account_stream(COUNSEL): a_counsel(COUNSEL)}
         self._versions: dict[StreamRef, int] = {}
-        self._network = network()
+        self._network = bodies or network()
         self._ladder = ladder.load_ref("standard-v1")
         self._calendar = calendar.default()
         self._drawn = 0

@@ -1,0 +1,85 @@
+"""Copy an SQLite database while others go on writing to it; PostgreSQL has its own programs."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from mediation.errors import Refusal, Refused, Unsafe
+
+_LOOK_EVERY = 100_000
+"""Instructions of SQLite between two looks at how far it is, and whether to end."""
+
+
+def copy_database(
+    source: Path, target: Path, *, progress: Callable[[int, int], None] = lambda _done, _of: None
+) -> None:
+    """Write a whole and compact copy of one moment of a database; nobody is held up by it.
+
+    The copy appears under its name only once it is whole and on the disk, mode 0600. An interrupted
+    copy leaves nothing behind; it is begun again.
+
+    Args:
+        source: the database; another process may serve it.
+        target: a file that does not exist, in a folder that does.
+        progress: told how many bytes were written, of about how many.
+
+    Raises:
+        Refused: the target exists.
+        Unsafe: there is no such database.
+    """
+    if not source.is_file():
+        raise Unsafe(
+            zh="数据目录中没有要备份的数据库。请核对 MEDIATION_DATA_DIR。",
+            en="There is no database to back up in the data folder. Check MEDIATION_DATA_DIR.",
+            code="not-migrated",
+        )
+    if target.exists():
+        raise Refused(
+            Refusal(
+                "backup-exists",
+                "该目录中已有备份，不会覆盖。请另选一个目录。",
+                "The folder holds a backup already, which is never overwritten. Choose another.",
+            )
+        )
+    part = target.with_name(f"{target.name}.part")
+    part.unlink(missing_ok=True)
+    part.touch(mode=0o600)
+    try:
+        _vacuum_into(source, part, progress)
+        _sync(part)
+        part.rename(target)
+    finally:
+        part.unlink(missing_ok=True)
+    _sync(target.parent)
+
+
+def _vacuum_into(source: Path, part: Path, progress: Callable[[int, int], None]) -> None:
+    size = source.stat().st_size
+
+    def look() -> int:
+        progress(part.stat().st_size, size)
+        return 0
+
+    # Not the backup API: it begins anew whenever another process writes, and need not end.
+    connection = sqlite3.connect(source, isolation_level=None)
+    try:
+        connection.set_progress_handler(look, _LOOK_EVERY)
+        connection.execute("VACUUM INTO ?", (str(part),))
+    except sqlite3.OperationalError as error:
+        # Ctrl-C comes to the look above, and SQLite makes an error of its own of it.
+        if str(error) == "interrupted":
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        connection.close()
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,234 @@
+"""Figures over HTTP: of which days and bodies, for whom, as of when, and what stands behind them.
+
+The tests share a served district, so they ask for days of their own or compare before and after.
+That every number is right is shown in `tests/projections/test_figures.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from mediation.calendar import day_of
+from projections.statistics import FORMULAS, formula, measure_of
+from projections.statistics.formulas import Days, Flow, Mean
+from tests.api.desk import agreed, assert_problem, register, send
+from tests.serving import DISTRICT, EAST, FACTORY, VILLAGE, WEST, Served
+
+ROUTE = "/statistics"
+
+
+def ask(client: httpx.Client, office: Served, **query: Any) -> dict[str, Any]:
+    """Ask for figures, of all that was written by now."""
+    written = str(office.engine.log.head().position)
+    response = client.get(ROUTE, params=query, headers={"Min-Position": written})
+    assert response.status_code == 200, response.text
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+def of(answer: dict[str, Any], code: str) -> dict[str, Any]:
+    """Give one figure of an answer."""
+    (found,) = (it for it in answer["figures"] if it["formula"] == code)
+    return dict(found)
+
+
+def part(answer: dict[str, Any], code: str, key: str) -> Any:
+    """Give one part of a figure."""
+    return {it["key"]: it["value"] for it in of(answer, code)["parts"]}[key]
+
+
+def test_every_published_figure_says_how_it_is_counted(office: Served):
+    """Formula and version, label and definition in both languages, and what it is made of."""
+    lead = office.client_for("lead", EAST)
+    register(office.client_for("clerk", EAST))
+
+    answer = ask(lead, office)
+
+    assert [it["formula"] for it in answer["figures"]] == [it.code for it in FORMULAS]
+    assert [it.code for it in FORMULAS] == [
+        *(f"F{at:02}" for at in range(1, 17)),
+        *("F18", "F19", "F20", "F23"),
+    ]
+    for it in answer["figures"]:
+        assert it["formula_version"] == 1
+        for words in (it["label"], it["definition"], *(one["label"] for one in it["parts"])):
+            assert words["zh"]
+            assert words["en"]
+        assert it.keys() >= {"value", "numerator", "denominator", "unit"}
+    assert {it["formula"] for it in answer["figures"] if it["balances"]} == {
+        *("F01", "F02", "F03", "F19", "F20")
+    }
+    today = day_of(office.clock())
+    assert (answer["from"], answer["to"]) == (str(today.replace(day=1)), str(today))
+    assert answer["as_of_position"] == office.engine.log.head().position
+
+
+def test_a_period_is_set_beside_the_one_before_and_the_same_a_year_before(office: Served):
+    """环比 and 同比 name their days; whole months are set beside whole months."""
+    lead = office.client_for("lead", EAST)
+
+    month = of(ask(lead, office, **{"from": "2026-03-01", "to": "2026-03-31"}), "F06")
+    days = of(ask(lead, office, **{"from": "2026-03-02", "to": "2026-03-08"}), "F06")
+
+    def spans(figure: dict[str, Any]) -> list[tuple[str, str]]:
+        return [
+            (it["first"], it["last"]) for it in (figure["period_before"], figure["year_before"])
+        ]
+
+    assert spans(month) == [("2026-02-01", "2026-02-28"), ("2025-03-01", "2025-03-31")]
+    assert spans(days) == [("2026-02-23", "2026-03-01"), ("2025-03-02", "2025-03-08")]
+
+
+def test_a_body_counts_alone_or_with_all_below_it_and_in_the_tree_of_the_return(office: Served):
+    """A village's case is its own, its street's, and that of the head townships count under."""
+    coordinator = office.client_for("coordinator", DISTRICT)
+    filters: tuple[dict[str, str], ...] = (
+        {},
+        {"body_id": VILLAGE},
+        {"body_id": EAST},
+        {"within": EAST},
+        {"within": WEST},
+        {"level": "village-industry"},
+        {"group": "township-street"},
+        {"group": "others"},
+        {"group": "enterprise-committee"},
+    )
+
+    def registered() -> list[int]:
+        return [part(ask(coordinator, office, **it), "F01", "registered") for it in filters]
+
+    before = registered()
+    register(office.client_for("clerk", VILLAGE))
+    after = registered()
+
+    grown = [now - then for now, then in zip(after, before, strict=True)]
+    assert grown == [1, 1, 0, 1, 0, 1, 1, 0, 0]
+
+
+def test_nobody_reads_figures_of_bodies_outside_his_scope(office: Served):
+    """A street counts what is below it; the next street is not found, and the attempt recorded."""
+    east, west = office.client_for("lead", EAST), office.client_for("lead", WEST)
+
+    before = part(ask(west, office), "F01", "registered")
+    register(office.client_for("clerk", EAST))
+
+    assert part(ask(west, office), "F01", "registered") == before
+    for query in ({"body_id": EAST}, {"within": DISTRICT}):
+        assert_problem(west.get(ROUTE, params=query), 404)
+    assert_problem(east.get(ROUTE, params={"within": DISTRICT}), 404)
+    assert_problem(east.get(ROUTE, params={"body_id": "nowhere"}), 404)
+    records = office.client_for("auditor", DISTRICT).get("/access-records").json()["items"]
+    mine = [it for it in records if it["actor_id"] == str(office.accounts["lead", EAST])]
+    assert (mine[0]["kind"], mine[0]["route"]) == ("out-of-scope", "GET /statistics")
+    assert_problem(office.client_for("liaison", FACTORY).get(ROUTE), 403)
+    with office.client() as nobody:
+        assert_problem(nobody.get(ROUTE), 401)
+
+
+def test_whoever_does_not_see_the_cases_is_told_no_small_number(office: Served):
+    """A dashboard, and the committee of an employer, read sums of five and more, and no lines."""
+    register(office.client_for("clerk", FACTORY))
+    of_factory = {"body_id": FACTORY}
+    known = ask(office.client_for("lead", EAST), office, **of_factory)
+    assert 0 < part(known, "F01", "registered") < 5, "few enough for this test"
+    assert known["suppressed"] is False
+
+    for role, body in (("dashboard", DISTRICT), ("lead", FACTORY)):
+        client = office.client_for(role, body)
+        answer = ask(client, office, **of_factory)
+
+        assert answer["suppressed"] is True
+        assert part(answer, "F01", "registered") is None
+        assert of(answer, "F01")["value"] is None
+        lines = client.get(f"{ROUTE}/F01/lines", params={**of_factory, "part": "registered"})
+        assert_problem(lines, 403)
+
+
+def test_the_lines_behind_a_number_are_as_many_as_it_says(office: Served):
+    """For every part of every figure: so many lines, or so many fen; page by page, none twice."""
+    clerk, lead = office.client_for("clerk", WEST), office.client_for("lead", WEST)
+    cases = [register(clerk)["case_id"] for _ in range(3)]
+    version = agreed(clerk, cases[0])
+    send(lead, cases[0], "accept-case", version, within_scope=True, within_district=True)
+    send(lead, cases[1], "refuse-case", 1, reason_code="duplicate")
+    answer = ask(lead, office)
+
+    checked = 0
+    for figure in answer["figures"]:
+        for it in figure["parts"]:
+            measure = measure_of(formula(figure["formula"]), it["key"])  # type: ignore[arg-type]
+            if isinstance(measure, Days | Mean) or it["key"] == "mean-size":
+                continue
+            lines = list(_lines(lead, figure["formula"], part=it["key"]))
+            keys = [(line["position"], line["case_id"], line["obligation_id"]) for line in lines]
+            assert len(keys) == len(set(keys)) or it["key"] == "overdue"
+            is_money = isinstance(measure, Flow) and measure.measure == "fen"
+            counted = sum(line["fen"] for line in lines) if is_money else len(lines)
+            if not (isinstance(measure, Flow) and measure.measure == "workers"):
+                assert counted == it["value"] or "fen" in it["key"], (figure["formula"], it)
+            checked += len(lines)
+    assert checked > 5
+    (first, *_) = _lines(lead, "F01", part="registered")
+    event = clerk.get(f"/cases/{first['case_id']}/history").json()["items"][first["version"] - 1]
+    assert (event["topic"], event["position"]) == ("case.registered/1", first["position"])
+
+
+def _lines(client: httpx.Client, code: str, **query: Any) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    cursor: str | None = None
+    while True:
+        page = client.get(
+            f"{ROUTE}/{code}/lines",
+            params={**query, "limit": 2, **({"cursor": cursor} if cursor else {})},
+        )
+        assert page.status_code == 200, page.text
+        found += page.json()["items"]
+        cursor = page.json()["next"]
+        if cursor is None:
+            return found
+
+
+def test_figures_are_read_as_of_any_moment(office: Served):
+    """At an earlier position, and by the time it was recorded, they are what they were then."""
+    lead, clerk = office.client_for("lead", WEST), office.client_for("clerk", WEST)
+    register(clerk)
+    then = ask(lead, office)
+    register(clerk)
+
+    now = ask(lead, office)
+    again = ask(lead, office, position=str(then["as_of_position"]))
+
+    assert again == then
+    assert part(now, "F01", "registered") == part(then, "F01", "registered") + 1
+    beyond = str(office.engine.log.head().position + 1)
+    assert_problem(lead.get(ROUTE, params={"position": beyond}), 400, "position-unknown")
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ({"from": "2026-03-02", "to": "2026-03-01"}, 422),
+        ({"from": "yesterday"}, 422),
+        ({"level": "nowhere"}, 422),
+        ({"group": "nowhere"}, 422),
+        ({"formula": "F99"}, 404),
+        ({"formula": "sums"}, 422),
+        ({"unknown": "1"}, 422),
+    ],
+)
+def test_a_question_that_makes_no_sense_is_told_what_to_do(
+    office: Served, query: dict[str, str], status: int
+):
+    """Days the wrong way round, a level, head or figure that there is not."""
+    assert_problem(office.client_for("lead", EAST).get(ROUTE, params=query), status)
+
+
+def test_a_part_that_there_is_not_has_no_lines(office: Served):
+    """An unknown figure and an unknown part are not found; a mix is asked for by its code."""
+    lead = office.client_for("lead", EAST)
+    for path, key in (("F99", "registered"), ("F01", "nothing"), ("F08", "answers")):
+        response = lead.get(f"{ROUTE}/{path}/lines", params={"part": key})
+        assert_problem(response, 404)
