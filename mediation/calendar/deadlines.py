@@ -67,7 +67,7 @@ class DueDate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         start_event_id: the event that starts the clock; None where it starts on a date and not
             with an event (the end of an earlier term, the day a payment falls due).
         start_on: the Shanghai date of that start; it is not counted.
-        calendar: ref of the calendar used.
+        calendar: ref of the calendar used, and after @ the first 16 digits of its digest.
         rolled_days: calendar days between the two dates.
         provisional: the holidays that matter were not yet published.
         past_when_decided: 补录时已过期: the legal last day was over when the event was typed in.
@@ -352,7 +352,7 @@ def due(  # noqa: PLR0913 (keywords only: each is one reason the date depends on
         article=rule.article,
         start_event_id=start_event_id,
         start_on=start_on,
-        calendar=calendar.ref,
+        calendar=calendar.cited,
         rolled_days=(rolled_on - due_on).days,
         provisional=not is_settled,
         past_when_decided=decided_on is not None and rolled_on < decided_on,

@@ -248,7 +248,11 @@ def _after(
             facts,
             AgreementTookEffect,
             caused_by=event.event_id,
-            legal_basis="L-LDMA 14; L-PROV 26" if needs_seal else "L-PROV 11",
+            legal_basis=facts.basis(
+                case, inside="L-LDMA 14; L-PROV 26", elsewhere="L-LDMA 14; cf. L-PROV 26"
+            )
+            if needs_seal
+            else "L-PROV 11",
         ),
         phase=phase,
         due=_windows(case, draft, facts) if needs_seal else (),

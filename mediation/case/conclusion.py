@@ -108,7 +108,14 @@ def fail_mediation(case: CaseState, command: FailMediation, facts: CaseFacts) ->
     is_interrupted = case.term_lapsed and command.cause_code == "term-lapsed"
     failed = MediationFailed(
         **case.stamp(
-            facts, MediationFailed, reason_code=command.cause_code, legal_basis="L-PROV 30, 31"
+            facts,
+            MediationFailed,
+            reason_code=command.cause_code,
+            legal_basis=facts.basis(
+                case,
+                inside="L-PROV 30; L-PROV 31",
+                elsewhere="L-LDMA 14; cf. L-PROV 30; cf. L-PROV 31",
+            ),
         ),
         phase=phase,
         explanation=case.text(command.explanation, facts),
@@ -325,7 +332,11 @@ def serve_remedies_notice(
     return Decision.of(
         facts.stream,
         RemediesNoticeServed(
-            **case.stamp(facts, RemediesNoticeServed, legal_basis="L-PROV 30"),
+            **case.stamp(
+                facts,
+                RemediesNoticeServed,
+                legal_basis=facts.basis(case, inside="L-PROV 30", elsewhere="cf. L-PROV 30"),
+            ),
             phase=phase_after(case, command, moves=False),
             due_ended=case.ending("D05") if in_writing and not rest else (),
             irregularities=case.flaws({"not-in-writing": not in_writing}),

@@ -214,7 +214,11 @@ def withdraw_consent(case: CaseState, command: WithdrawConsent, facts: CaseFacts
     others = case.parties if fails else _other_side(case, party)
     owed = () if is_over else _untold(case, others)
     event = ConsentWithdrawn(
-        **case.stamp(facts, ConsentWithdrawn, legal_basis="L-PROV 31"),
+        **case.stamp(
+            facts,
+            ConsentWithdrawn,
+            legal_basis=facts.basis(case, inside="L-PROV 31", elsewhere="L-ZJ 10; cf. L-PROV 31"),
+        ),
         phase=phase,
         due=(due_date("D05", facts, facts.ladder_of(case), ConsentWithdrawn),)
         if owed and "D05" not in case.due
@@ -322,7 +326,13 @@ def accept_case(case: CaseState, command: AcceptCase, facts: CaseFacts) -> Decis
     return Decision.of(
         facts.stream,
         CaseAccepted(
-            **case.stamp(facts, CaseAccepted, legal_basis="L-PROV 22"),
+            **case.stamp(
+                facts,
+                CaseAccepted,
+                legal_basis=facts.basis(
+                    case, inside="L-PROV 22", elsewhere="L-ZJ 10; cf. L-PROV 22"
+                ),
+            ),
             phase=phase,
             due=(due_date("D03", facts, ladder, CaseAccepted),) if own_term else (),
             due_ended=case.ending("D01", "D05"),
@@ -354,7 +364,12 @@ def refuse_case(case: CaseState, command: RefuseCase, facts: CaseFacts) -> Decis
         facts.stream,
         CaseNotAccepted(
             **case.stamp(
-                facts, CaseNotAccepted, reason_code=command.reason_code, legal_basis="L-PROV 22"
+                facts,
+                CaseNotAccepted,
+                reason_code=command.reason_code,
+                legal_basis=facts.basis(
+                    case, inside="L-PROV 22", elsewhere="L-ZJ 10; cf. L-PROV 22"
+                ),
             ),
             phase=phase,
             due=(due_date("D05", facts, facts.ladder_of(case), CaseNotAccepted),)

@@ -68,12 +68,6 @@ def digest_of(printed: dict[str, Any]) -> str:
     return hashlib.sha256(encoded).hexdigest()
 
 
-_BASIS = {
-    Instrument.MEDIATION_AGREEMENT: "L-LDMA 14; L-PROV 26",
-    Instrument.SETTLEMENT_AGREEMENT: "L-PROV 11",
-}
-
-
 @decides(DraftAgreement)
 def draft_agreement(case: CaseState, command: DraftAgreement, facts: CaseFacts) -> Decision:
     """Store the version with its digest; whoever seals it must be able to."""
@@ -97,7 +91,7 @@ def draft_agreement(case: CaseState, command: DraftAgreement, facts: CaseFacts) 
     return Decision.of(
         facts.stream,
         AgreementDrafted(
-            **case.stamp(facts, AgreementDrafted, legal_basis=_BASIS[instrument]),
+            **case.stamp(facts, AgreementDrafted, legal_basis=_basis(case, instrument, facts)),
             **printed,
             phase=phase,
             digest=digest_of(
@@ -107,6 +101,12 @@ def draft_agreement(case: CaseState, command: DraftAgreement, facts: CaseFacts) 
             text=case.text(command.text, facts),
         ),
     )
+
+
+def _basis(case: CaseState, instrument: Instrument, facts: CaseFacts) -> str:
+    if instrument is Instrument.SETTLEMENT_AGREEMENT:
+        return "L-PROV 11"
+    return facts.basis(case, inside="L-LDMA 14; L-PROV 26", elsewhere="L-LDMA 14; cf. L-PROV 26")
 
 
 def _require_parties(case: CaseState, bound_ids: tuple[UUID, ...]) -> None:

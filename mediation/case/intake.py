@@ -27,6 +27,7 @@ from mediation.case.state import (
     require_countable,
 )
 from mediation.case.values import ClaimLine, Code, Fen, Matter, Name, Party, Phase, Side
+from mediation.codes import DIGEST as CODES_DIGEST
 from mediation.codes import REF as CODES_REF
 from mediation.codes import is_code
 from mediation.errors import FieldFault, Malformed, NotAllowedNow, Refusal
@@ -333,6 +334,7 @@ def register_case(case: CaseState, command: RegisterCase, facts: CaseFacts) -> D
         ladder_ref=ladder.ref,
         ladder_digest=ladder.digest,
         codes_ref=CODES_REF,
+        codes_digest=CODES_DIGEST,
         applicants=applicants,
         respondents=respondents,
         request=case.text(command.request, facts),
@@ -397,6 +399,7 @@ class CaseRegistered(RecordedFact, frozen=True, kw_only=True):
     ladder_ref: str
     ladder_digest: str
     codes_ref: str
+    codes_digest: str
     applicants: tuple[Party, ...]
     respondents: tuple[Party, ...]
     request: Sealed

@@ -35,7 +35,7 @@ def serve_rights_notice(case: CaseState, command: ServeRightsNotice, facts: Case
     return Decision.of(
         facts.stream,
         RightsNoticeServed(
-            **case.stamp(facts, RightsNoticeServed, legal_basis="L-PML 23, 24"),
+            **case.stamp(facts, RightsNoticeServed, legal_basis="L-PML 23; L-PML 24"),
             phase=require_allowed(case, command),
             irregularities=case.flaws(),
             party_id=case.party(command.party_id).party_id,
@@ -113,7 +113,7 @@ def _told_at_the_start(
     untold = [it for it in command.attending_ids if it not in case.rights_served_at]
     return tuple(
         RightsNoticeServed(
-            **case.stamp(facts, RightsNoticeServed, legal_basis="L-PML 23, 24")
+            **case.stamp(facts, RightsNoticeServed, legal_basis="L-PML 23; L-PML 24")
             | {"event_id": facts.new_id(f"rights:{party_id}")},
             phase=case.phase or Phase.REGISTERED,
             irregularities=case.flaws(),

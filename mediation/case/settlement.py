@@ -221,7 +221,7 @@ def record_oral_agreement(
     capacity = facts.capacity_of(case.custody_body_id)
     may_be_oral = command.done_on_the_spot or (capacity is not None and capacity.oral_ok)
     event = OralAgreementRecorded(
-        **case.stamp(facts, OralAgreementRecorded, legal_basis="L-PML 28, 30"),
+        **case.stamp(facts, OralAgreementRecorded, legal_basis="L-PML 28; L-PML 30"),
         **paper,
         phase=phase,
         irregularities=_flaws(case, facts, unsigned=not is_whole, not_on_the_spot=not may_be_oral),

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
-from typing import Any, ClassVar, Self, overload
+from typing import Any, ClassVar, Self, cast, overload
 from uuid import UUID, uuid5
 
 import msgspec
 
-from mediation.calendar import DueDate, day_of, due
+from mediation.calendar import DueDate, Unit, day_of, due
 from mediation.case.values import (
     MOST_FEN_OF_A_CASE,
     Answer,
@@ -345,6 +345,14 @@ class RecordedFact(CaseEvent, frozen=True, kw_only=True):
 class CaseFacts(OfficeFacts, frozen=True, kw_only=True):
     """The facts of a decision on a case."""
 
+    def basis(self, case: CaseState, *, inside: str, elsewhere: str) -> str:
+        """Give the law by which a body acts: one inside an employer, or any other.
+
+        L-PROV binds the committees of enterprises; elsewhere it is followed by analogy (cf.).
+        """
+        level = self.ladder_of(case).level(case.level)
+        return inside if level.inside_employer else elsewhere
+
     def capacity_of(self, body_id: str) -> Capacity | None:
         """Give what a body may do on the day of the fact; None if that was never settled."""
         return self.network.body(body_id).capacity_on(self.occurred_on)
@@ -384,7 +392,7 @@ def due_date(  # noqa: PLR0913 - each argument is one reason the date depends on
     """Decide a due date that starts with the event being decided, or at `start` (ADR 0007).
 
     `start` is a time with the event that records it, None where it is no more than a date.
-    A limit that the ladder sets goes before the catalogue's own length.
+    A limit that the ladder sets goes before the catalogue's own: length, unit and source.
     """
     limit = ladder.limit(code)
     at, event_id = start or (facts.occurred_at, facts.event_id(event_type))
@@ -394,12 +402,14 @@ def due_date(  # noqa: PLR0913 - each argument is one reason the date depends on
         start_event_id=event_id,
         calendar=facts.calendar,
         length=limit.length if limit and length is None else length,
+        unit=cast("Unit", limit.unit) if limit and length is None else None,
         no_later_than=no_later_than,
         decided_on=day_of(facts.at),
         subject=subject,
     )
     # A red case has another length of the same deadline, not another deadline.
-    return msgspec.structs.replace(decided, code=code.partition("-")[0])
+    decided = msgspec.structs.replace(decided, code=code.partition("-")[0])
+    return msgspec.structs.replace(decided, article=limit.source) if limit else decided
 
 
 def level_target(

@@ -9,13 +9,15 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from mediation.errors import Refusal, Refused
+from mediation.codes import is_code
+from mediation.errors import FieldFault, Malformed, Refusal, Refused
 from mediation.kernel import Command, Decision, Event, decides, evolves, stored_as
 from mediation.network.facts import OfficeFacts
 from mediation.network.points import body_not_open
 from mediation.network.state import Appointment, NetworkState
 
-QualificationCode = Annotated[str, Meta(max_length=40, pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")]
+QualificationCode = Annotated[str, Meta(max_length=40)]
+"""A code of the table `qualifications`: what it is, never a number of somebody's licence."""
 
 
 class AppointMediator(Command, frozen=True, kw_only=True):
@@ -34,6 +36,17 @@ def appoint_mediator(
     network: NetworkState, command: AppointMediator, facts: OfficeFacts
 ) -> Decision:
     """Refuse a body that is not open then, and a second appointment beside one still running."""
+    unknown = [
+        FieldFault(f"/qualifications/{at}", "unknown-code", "qualifications")
+        for at, code in enumerate(command.qualifications)
+        if not is_code("qualifications", code)
+    ]
+    if unknown:
+        raise Malformed(
+            zh="资格代码不存在，请从代码表 qualifications 中选择。",
+            en="Unknown qualification; choose from the code table qualifications (GET /codes).",
+            faults=tuple(unknown),
+        )
     body = network.body(command.body_id)
     from_on = command.from_on or facts.occurred_on
     refusals = []

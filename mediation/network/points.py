@@ -9,6 +9,8 @@ from typing import Annotated, ClassVar
 import msgspec
 from msgspec import Meta
 
+from mediation.codes import DIGEST as CODES_DIGEST
+from mediation.codes import REF as CODES_REF
 from mediation.errors import FieldFault, Malformed, Refusal, Refused
 from mediation.kernel import Command, Decision, Event, decides, evolves, stored_as
 from mediation.ladder import Ladder
@@ -94,6 +96,8 @@ def open_service_point(
             opened_on=opened_on,
             ladder_ref=facts.ladder.ref,
             ladder_digest=facts.ladder.digest,
+            codes_ref=CODES_REF,
+            codes_digest=CODES_DIGEST,
         ),
     )
 
@@ -185,6 +189,8 @@ class ServicePointOpened(Event, frozen=True, kw_only=True):
     opened_on: date
     ladder_ref: str
     ladder_digest: str
+    codes_ref: str
+    codes_digest: str
 
 
 @evolves(ServicePointOpened)

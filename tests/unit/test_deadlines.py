@@ -139,7 +139,7 @@ def test_a_due_date_carries_its_reasons() -> None:
         article="L-LDMA 14; L-ZJ 10",
         start_event_id=EVENT_ID,
         start_on=date(2026, 9, 18),
-        calendar="cn-2004-2026-v1",
+        calendar="cn-2004-2026-v1@71f59adbc0eb633a",
         rolled_days=5,
         provisional=False,
     )
@@ -283,7 +283,7 @@ def test_a_due_date_survives_its_event_and_refuses_unknown_fields() -> None:
         b'{"code":"D12-RED","due_on":"2026-03-02","rolled_on":"2026-03-02",'
         b'"due_at":"2026-03-02T03:30:00Z","rule":"2 ch","article":"proposal",'
         b'"start_event_id":"5f0c5f0c-5f0c-5f0c-5f0c-5f0c5f0c5f0c","start_on":"2026-03-02",'
-        b'"calendar":"cn-2004-2026-v1","rolled_days":0,"provisional":false,'
+        b'"calendar":"cn-2004-2026-v1@71f59adbc0eb633a","rolled_days":0,"provisional":false,'
         b'"past_when_decided":false,"subject":null}'
     )
     assert msgspec.json.encode(msgspec.json.decode(stored, type=DueDate)) == stored

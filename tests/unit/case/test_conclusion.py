@@ -193,7 +193,7 @@ def test_a_failure_ends_the_acceptance_and_owes_everybody_the_notice():
             MediationFailed,
             phase=Phase.FAILED,
             reason_code="party-absent",
-            legal_basis="L-PROV 30, 31",
+            legal_basis="L-LDMA 14; cf. L-PROV 30; cf. L-PROV 31",
             at_body_id="hengjie",
             interrupts_limitation=True,
         ),

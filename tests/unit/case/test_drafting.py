@@ -50,7 +50,7 @@ def test_a_draft_says_whom_it_binds_what_becomes_of_each_claim_and_who_seals():
     assert (drafted.phase, drafted.number, drafted.at_body_id) == (Phase.SIGNING, 1, "hengjie")
     assert (drafted.instrument, drafted.legal_basis) == (
         Instrument.MEDIATION_AGREEMENT,
-        "L-LDMA 14; L-PROV 26",
+        "L-LDMA 14; cf. L-PROV 26",
     )
     assert (drafted.made_as, drafted.seal_body_id) == ("L-LDMA 10", "hengjie")
     assert drafted.bound_ids == everybody

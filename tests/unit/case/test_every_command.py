@@ -25,6 +25,7 @@ from tests.examples import COMMANDS, with_everything_to_record
 from tests.scenario import (
     CASE_ID,
     PLACES,
+    STANDARD,
     Scenario,
     in_phase,
     lapse_of,
@@ -123,6 +124,24 @@ def test_every_event_says_where_the_case_was_and_what_it_follows_from(matter, ph
     for event in scenario.events:
         if isinstance(event, MediationConcluded | ObligationsFullyPerformed):
             assert event.causation_id is not None
+
+
+def test_a_limit_of_the_ladder_goes_before_the_catalogue():
+    """Length, unit and source are those of the file that the case is pinned to."""
+    limits = tuple(
+        msgspec.structs.replace(it, length=2, unit="cd", source="L-ZJ 10")
+        if it.code == "D12"
+        else it
+        for it in STANDARD.limits
+    )
+    scenario = Scenario(rungs=msgspec.structs.replace(STANDARD, limits=limits)).registered()
+    scenario.given(scenario.move("dongcheng"))
+    due = scenario.case.due["D12"]
+
+    assert (due.rule, due.article) == ("2 cd", "L-ZJ 10")
+    assert {it.code for it in STANDARD.limits} > {
+        *("D05", "D06", "D10", "D16", "D18", "D23", "D24", "D25", "D26")
+    }
 
 
 def twice(value):

@@ -126,7 +126,7 @@ def test_what_took_effect_names_the_paper_and_what_is_owed_by_whom():
     assert (effect.number, effect.digest) == (draft.number, draft.digest)
     assert (effect.bound_ids, effect.obligations) == (draft.bound_ids, draft.obligations)
     assert (effect.instrument, effect.made_as) == (Instrument.MEDIATION_AGREEMENT, "L-LDMA 10")
-    assert effect.legal_basis == "L-LDMA 14; L-PROV 26"
+    assert effect.legal_basis == "L-LDMA 14; cf. L-PROV 26"
     assert (concluded.instrument_event_id, concluded.instrument) == (
         effect.event_id,
         Instrument.MEDIATION_AGREEMENT,
