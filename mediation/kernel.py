@@ -348,16 +348,33 @@ def decode(topic: str, data: bytes) -> Event:
     """Read stored bytes as the current version of their event; old versions are upcast first.
 
     Raises:
-        UnknownEvent: this release knows neither the topic nor an upcast for it.
+        UnknownEvent: this release knows neither the topic nor an upcast for it, or not the form in
+            which the event is written: a field or a code that a newer release added, or bytes
+            that were altered (ADR 0026).
     """
-    event_type = _EVENTS.get(topic)
-    if event_type is not None and topic not in _UPCASTS:
-        return cast("Event", _decoder(event_type).decode(data))
-    if topic not in _UPCASTS:
+    if topic not in _EVENTS and topic not in _UPCASTS:
         raise UnknownEvent(
             zh=f"日志中出现本版本不认识的事件 {topic}。请先升级程序，再重新启动。",
             en=f"The log holds {topic}, which this release does not know. Upgrade, then restart.",
         )
+    try:
+        return _decoded(topic, data)
+    except msgspec.MsgspecError as error:
+        # The place and what is wrong with it, never a value.
+        fault = _fault(str(error))
+        where = f"{fault.pointer or '/'} ({fault.code})"
+        raise UnknownEvent(
+            zh=f"日志中的事件 {topic} 不符合本版本所知的格式：{where}。如由更新的版本写入，请先升级"
+            "程序再重新启动；否则请停止办理并核查日志。",
+            en=f"The log holds a {topic} in a form that this release does not know: {where}. If a "
+            "newer release wrote it, upgrade, then restart; if not, stop and have the log "
+            "verified.",
+        ) from None
+
+
+def _decoded(topic: str, data: bytes) -> Event:
+    if topic not in _UPCASTS:
+        return cast("Event", _decoder(_EVENTS[topic]).decode(data))
     fields: dict[str, Any] = msgspec.json.decode(data)
     while topic in _UPCASTS:
         topic, upcast = _UPCASTS[topic]

@@ -78,7 +78,7 @@ def steps(
 
     Raises:
         LookupError: an event of a case that was never registered.
-        msgspec.ValidationError: stored bytes that are not of their topic's form.
+        UnknownEvent: stored bytes that are not of their topic's form.
     """
     of_cases = [it for it in batch if it.topic.startswith("case.")]
     standings = known({_stream(it) for it in of_cases})

@@ -17,6 +17,7 @@ import msgspec
 from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import Mapper, StoredEvent
 
+from mediation.errors import UnknownEvent
 from mediation.kernel import Event, decode, encode
 from mediation.store.moments import to_micros
 from mediation.store.recorder import Recorded
@@ -67,7 +68,7 @@ class EventMapper(Mapper[UUID]):
         try:
             state = encode(event)
             same = decode(topic, state) == event
-        except (TypeError, msgspec.MsgspecError) as error:
+        except (TypeError, msgspec.MsgspecError, UnknownEvent) as error:
             raise NotStorable(f"{topic} cannot be encoded: {type(error).__name__}") from error
         if not same:
             raise NotStorable(f"{topic} would not come back from the log as it went in")
