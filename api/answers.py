@@ -17,7 +17,6 @@ from mediation.case.values import (
     PendingMove,
     Proceeding,
     Sheet,
-    UrgentReport,
 )
 from mediation.codes import Label
 from mediation.errors import Refusal
@@ -57,7 +56,7 @@ class DueShown(msgspec.Struct, frozen=True, kw_only=True):
     due_at: datetime | None
     rule: str
     article: str
-    start_event_id: str
+    start_event_id: UUID | None
     start_on: date
     calendar: str
     rolled_days: int
@@ -74,6 +73,22 @@ class TextShown(msgspec.Struct, frozen=True, kw_only=True):
     topic: str
     field: str
     text: str | None
+
+
+class AddresseeShown(msgspec.Struct, frozen=True, kw_only=True):
+    """To whom an urgent report went; the name is null if erased, masked unless asked for."""
+
+    kind: str
+    body_id: str | None
+    name: str | None
+
+
+class ReportShown(msgspec.Struct, frozen=True, kw_only=True):
+    """An urgent report and which of its addressees, counted from 0, have acknowledged it."""
+
+    report_no: int
+    addressees: tuple[AddresseeShown, ...]
+    acknowledged: tuple[int, ...]
 
 
 class CaseShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,7 +142,7 @@ class CaseShown(msgspec.Struct, frozen=True, kw_only=True):
     is_fed_back: bool
     counsel_ids: tuple[UUID, ...]
     proceedings: tuple[Proceeding, ...]
-    reports: tuple[UrgentReport, ...]
+    reports: tuple[ReportShown, ...]
     due: tuple[DueShown, ...]
     texts: tuple[TextShown, ...] | None = None
 
@@ -171,8 +186,8 @@ class HistoryItem(msgspec.Struct, frozen=True, kw_only=True):
     """One event: `due` are the dates that start with it, `due_ended` the keys of those that end.
 
     `late_days` counts the days between the fact and its entry (补录), `approved_by_ids` are those
-    who approved it. In `fields`, a sealed value shows as `{"sealed": true}`. Who registered a case
-    is null for viewers who may not know it.
+    who approved that, `approved_as` their roles. In `fields`, a sealed value shows as
+    `{"sealed": true}`. Who registered a case is null for viewers who may not know it.
     """
 
     position: int
@@ -193,6 +208,7 @@ class HistoryItem(msgspec.Struct, frozen=True, kw_only=True):
     due: tuple[DueShown, ...]
     due_ended: tuple[str, ...]
     approved_by_ids: tuple[UUID, ...]
+    approved_as: tuple[str, ...]
     late_days: int
     fields: dict[str, Any]
 

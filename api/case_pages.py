@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from functools import partial
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -19,8 +18,8 @@ from msgspec import UNSET
 from api import answers
 from api.demo.screen import Row, Words, padded, table, width, wrapped
 from mediation.audit import field_labels, path_label
+from mediation.calendar import cite
 from mediation.calendar.deadlines import PROPOSAL
-from mediation.calendar.explanations import LAWS
 from mediation.calendar.working_days import SHANGHAI
 from mediation.codes import Label, is_code, label, tables
 from mediation.ladder import Ladder
@@ -66,18 +65,6 @@ _SIDES = {
     "respondent": Words("被申请方", "respondents' side"),
 }
 _REASONS = (*(it for it in tables() if it.endswith(("reasons", "causes"))), "legal_effects")
-_CITED = re.compile(r"(L-[A-Z0-9]+) ([0-9]{1,3}(?:, [0-9]{1,3})*)")
-_LAWS = {
-    **LAWS,
-    "L-LCL": ("中华人民共和国劳动合同法", "Labour Contract Law"),
-    "L-PIPL": ("中华人民共和国个人信息保护法", "Personal Information Protection Law"),
-    "L-TUL": ("中华人民共和国工会法", "Trade Union Law"),
-    "L-INT2": (
-        "最高人民法院关于审理劳动争议案件适用法律问题的解释（二）",
-        "Interpretation (II) of the Supreme People's Court on Labour Dispute Cases",
-    ),
-}
-"""What citations are of; the catalogue of due dates knows those that it counts by."""
 
 
 class Names(msgspec.Struct, frozen=True):
@@ -378,17 +365,11 @@ def _basis(cited: str) -> Words:
     if cited == PROPOSAL:
         return Words("内部工作时限（建议值）", "an internal working limit (a proposal)")
 
-    def said(found: re.Match[str], *, zh: bool) -> str:
-        law, articles = found.groups()
-        if law not in _LAWS:
-            return found[0]
-        if zh:
-            numbers = "、".join(f"第{it}条" for it in articles.split(", "))
-            return f"《{_LAWS[law][0]}》{numbers}"
-        return f"{_LAWS[law][1]}, {'Articles' if ',' in articles else 'Article'} {articles}"
-
-    zh = _CITED.sub(partial(said, zh=True), cited)
-    return Words(zh.replace("; ", "；"), _CITED.sub(partial(said, zh=False), cited))
+    try:
+        told = cite(cited)
+    except (KeyError, ValueError):
+        return Words(cited, cited)
+    return Words(told["zh"].removeprefix("依据："), told["en"].removeprefix("Basis: "))
 
 
 def changes_page(

@@ -43,7 +43,7 @@ _REF = "#/components/schemas/{name}"
 EXAMPLE_ID = UUID("00000000-0000-4000-8000-000000000001")
 """Stands for every id in an example."""
 
-_COMPANY = {"role": "EMPLOYER", "company_name": "示例制衣有限公司"}
+_COMPANY = {"role": "EMPLOYER", "party_kind": "COMPANY", "company_name": "示例制衣有限公司"}
 _FORMS: dict[str, dict[str, Any]] = {
     "PartyEntry": _COMPANY,
     "RegisterCase": {

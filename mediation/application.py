@@ -38,7 +38,7 @@ from mediation.kernel import Actor, Command, Decision, Event, StreamRef
 from mediation.ladder import Ladder
 from mediation.network.accounts import AccountState, Grant, account_stream
 from mediation.network.state import NetworkState, network_stream
-from mediation.privacy import personal_from_json, plain_for_digest
+from mediation.privacy import canonical, personal_from_json
 from mediation.privacy.sealed import Personal
 from mediation.reading import Reading
 from mediation.store.access import AccessLog
@@ -165,6 +165,9 @@ class Mediation(Reading):
         ladders: by ref, every ladder a case may be pinned to.
         calendar: the working days in force.
         approvals: signs and reads the approvals of late entries.
+
+    Raises:
+        Unsafe: the log has events and the vault lacks the key of their receipts.
     """
 
     def __init__(  # noqa: PLR0913 - the wiring of the whole engine, by name, in one place
@@ -193,6 +196,8 @@ class Mediation(Reading):
         self.calendar = calendar
         self._approvals = approvals
         self._randbytes = randbytes
+        if log.head().position:
+            sealer.require_receipt_key()
 
     def execute(self, request: Request) -> Answer:
         """Carry out one command, once, whatever happens on the way.
@@ -231,7 +236,7 @@ class Mediation(Reading):
 
         Whoever does not hold the store's key learns nothing from it, not even by guessing.
         """
-        return self._sealer.body_mac(name, None, content).hex()
+        return self._sealer.content_mac(name, content).hex()
 
     def rehearse(self, request: Request) -> Rehearsal:
         """Decide a command as `execute` would, and write nothing.
@@ -307,7 +312,12 @@ class Mediation(Reading):
         refs = handled.reads(command, facts)
         trial.turns.enter_context(self._states.turn(refs))
         read = {ref: self._load(ref, loaded) for ref in refs}
-        facts = msgspec.structs.replace(facts, streams=read, late_entry_approved_by_ids=approvers)
+        facts = msgspec.structs.replace(
+            facts,
+            streams=read,
+            late_entry_approved_by_ids=tuple(approvers.values()),
+            late_entry_approved_as=tuple(approvers),
+        )
         return handled.decide(state, command, facts)
 
     def _facts(self, trial: _Trial, actor: Actor, network: NetworkState) -> CaseFacts:
@@ -360,15 +370,15 @@ class Mediation(Reading):
 
     def _require_timely(
         self, trial: _Trial, facts: CaseFacts, view: CaseState | None
-    ) -> tuple[UUID, ...]:
+    ) -> dict[str, UUID]:
         """Refuse a time in the future, and a late entry without the keys that the ladder asks for.
 
         Returns:
-            The accounts whose keys were needed; empty within the days that are free.
+            The accounts whose keys were needed, by role; none within the days that are free.
         """
         needed, days = self._keys_needed(trial, facts, view)
         if not needed or trial.request.actor_id == SYSTEM:
-            return ()
+            return {}
         held = self._keys(trial, facts, view, needed)
         missing = [role for role in needed if role not in held]
         if missing:
@@ -384,7 +394,7 @@ class Mediation(Reading):
                     "(POST /approvals), and submit the command again with it.",
                 )
             )
-        return tuple(dict.fromkeys(held[role] for role in needed))
+        return {role: held[role] for role in needed}
 
     @staticmethod
     def _keys_needed(
@@ -545,9 +555,8 @@ class Mediation(Reading):
         )
 
     def _mac(self, request: Request) -> bytes:
-        body = msgspec.json.encode(request.command, enc_hook=plain_for_digest, order="sorted")
         name = kernel.kebab(type(request.command).__name__)
-        return self._sealer.body_mac(name, request.stream_id, body)
+        return self._sealer.body_mac(name, request.stream_id, canonical(request.command))
 
 
 __all__ = ["SYSTEM", "Answer", "Mediation", "Rehearsal", "Request", "case_stream", "read_command"]

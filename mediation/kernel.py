@@ -31,6 +31,8 @@ ENVELOPE = (
     "correlation_id",
     "reason_code",
     "legal_basis",
+    "approved_by_ids",
+    "approved_as",
 )
 
 
@@ -76,6 +78,10 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An immutable fact: the envelope that every event carries, then its own fields.
 
+    `approved_by_ids` are those whose keys let it be typed in late, `approved_as` the role for whose
+    key each of them counted, in the same order; both are empty where no key was needed.
+    `causation_id` is the event that it follows from, where the office did not decide it by itself.
+
     The stored bytes are UTF-8 JSON in declared field order. Position, recorded time, end of
     command, stream, version and topic stand beside the bytes, never in them.
     """
@@ -96,10 +102,15 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     correlation_id: UUID
     reason_code: str | None
     legal_basis: str | None
+    approved_by_ids: tuple[UUID, ...] = ()
+    approved_as: tuple[str, ...] = ()
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a decision may know beside state and command; made by the door.
+
+    `late_entry_approved_by_ids` are those who approved that this very command is typed in late,
+    `late_entry_approved_as` the roles for whose keys they count, in the same order.
 
     `seed` is random and fresh for every decision: all new ids derive from it, so a decider stays
     a pure function of its arguments.
@@ -115,6 +126,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     seed: UUID
     occurred_at: datetime
     streams: Mapping[StreamRef, Any] = {}
+    late_entry_approved_by_ids: tuple[UUID, ...] = ()
+    late_entry_approved_as: tuple[str, ...] = ()
 
     def new_id(self, label: str) -> UUID:
         """Give the id that belongs to `label` in this decision (128 bits, from the seed)."""
@@ -130,8 +143,12 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         *,
         reason_code: str | None = None,
         legal_basis: str | None = None,
+        caused_by: UUID | None = None,
     ) -> dict[str, Any]:
-        """Give the envelope of a new event of this type, to be passed as keywords."""
+        """Give the envelope of a new event of this type, to be passed as keywords.
+
+        `caused_by` is the event that it follows from.
+        """
         return {
             "event_id": self.event_id(event_type),
             "district": self.district,
@@ -142,10 +159,12 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
             "body_id": self.actor.body_id,
             "on_behalf_of_id": self.actor.on_behalf_of_id,
             "command_id": self.command_id,
-            "causation_id": self.causation_id,
+            "causation_id": caused_by or self.causation_id,
             "correlation_id": self.correlation_id,
             "reason_code": reason_code,
             "legal_basis": legal_basis,
+            "approved_by_ids": self.late_entry_approved_by_ids,
+            "approved_as": self.late_entry_approved_as,
         }
 
 
@@ -329,16 +348,33 @@ def decode(topic: str, data: bytes) -> Event:
     """Read stored bytes as the current version of their event; old versions are upcast first.
 
     Raises:
-        UnknownEvent: this release knows neither the topic nor an upcast for it.
+        UnknownEvent: this release knows neither the topic nor an upcast for it, or not the form in
+            which the event is written: a field or a code that a newer release added, or bytes
+            that were altered (ADR 0026).
     """
-    event_type = _EVENTS.get(topic)
-    if event_type is not None and topic not in _UPCASTS:
-        return cast("Event", _decoder(event_type).decode(data))
-    if topic not in _UPCASTS:
+    if topic not in _EVENTS and topic not in _UPCASTS:
         raise UnknownEvent(
             zh=f"日志中出现本版本不认识的事件 {topic}。请先升级程序，再重新启动。",
             en=f"The log holds {topic}, which this release does not know. Upgrade, then restart.",
         )
+    try:
+        return _decoded(topic, data)
+    except msgspec.MsgspecError as error:
+        # The place and what is wrong with it, never a value.
+        fault = _fault(str(error))
+        where = f"{fault.pointer or '/'} ({fault.code})"
+        raise UnknownEvent(
+            zh=f"日志中的事件 {topic} 不符合本版本所知的格式：{where}。如由更新的版本写入，请先升级"
+            "程序再重新启动；否则请停止办理并核查日志。",
+            en=f"The log holds a {topic} in a form that this release does not know: {where}. If a "
+            "newer release wrote it, upgrade, then restart; if not, stop and have the log "
+            "verified.",
+        ) from None
+
+
+def _decoded(topic: str, data: bytes) -> Event:
+    if topic not in _UPCASTS:
+        return cast("Event", _decoder(_EVENTS[topic]).decode(data))
     fields: dict[str, Any] = msgspec.json.decode(data)
     while topic in _UPCASTS:
         topic, upcast = _UPCASTS[topic]

@@ -25,7 +25,7 @@ class Fired(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def whenever_a_term_is_over_then_lapse_it(
-    case_id: UUID, code: Literal["D02", "D03", "D04"], due_on: date, start_event_id: UUID
+    case_id: UUID, code: Literal["D02", "D03", "D04"], due_on: date, start_event_id: UUID | None
 ) -> Fired:
     """A term ran out: record it, since it has to be dealt with (L-LDMA 14, L-PROV 29)."""
     return Fired(

@@ -53,7 +53,7 @@ class TermOver(NamedTuple):
     case_id: UUID
     code: Literal["D02", "D03", "D04"]
     due_on: date
-    start_event_id: UUID
+    start_event_id: UUID | None
 
 
 class DeadlinePage(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +88,7 @@ class Deadlines(Intervals):
             Column("due_at", sa.BigInteger),
             Column("rule", sa.Text, nullable=False),
             Column("article", sa.Text, nullable=False),
-            Column("start_event_id", sa.Text, nullable=False),
+            Column("start_event_id", sa.Text),
             Column("start_on", sa.Date, nullable=False),
             Column("calendar", sa.Text, nullable=False),
             Column("rolled_days", sa.Integer, nullable=False),
@@ -190,7 +190,12 @@ class Deadlines(Intervals):
             .order_by(columns.rolled_on, columns.case_id, columns.code)
         )
         return [
-            TermOver(row.case_id, row.code, row.due_on, UUID(row.start_event_id))
+            TermOver(
+                row.case_id,
+                row.code,
+                row.due_on,
+                UUID(row.start_event_id) if row.start_event_id else None,
+            )
             for row in connection.execute(query.limit(limit))
         ]
 

@@ -78,7 +78,7 @@ def steps(
 
     Raises:
         LookupError: an event of a case that was never registered.
-        msgspec.ValidationError: stored bytes that are not of their topic's form.
+        UnknownEvent: stored bytes that are not of their topic's form.
     """
     of_cases = _of_cases(batch)
     yield from _folded(of_cases, known({_stream(it) for it in of_cases}))

@@ -43,7 +43,7 @@ class Term(msgspec.Struct, array_like=True, frozen=True):
     due_at: datetime | None
     rule: str
     article: str
-    start_event_id: str
+    start_event_id: UUID | None
     start_on: date
     calendar: str
     rolled_days: int

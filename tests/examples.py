@@ -109,7 +109,9 @@ COMMANDS: dict[str, Callable[[Scenario], Command]] = {
     "grant-aid": lambda s: GrantAid(criteria_code="wage-arrears"),
     "refuse-aid": lambda s: RefuseAid(reason_code="criteria-not-met"),
     "appoint-counsel": lambda s: AppointCounsel(
-        counsel_id=an_id("counsel"), for_ids=(s.applicant.party_id,), firm="示例律师事务所"
+        counsel_id=an_id("counsel"),
+        for_ids=(s.applicant.party_id,),
+        firm=Personal("示例律师事务所"),
     ),
     "relay-demand": lambda s: RelayDemand(
         respondent_id=s.respondent.party_id, means="in-person", formal=True

@@ -156,6 +156,11 @@ def seal(value: Any) -> Any:
     return transform(value, envelope, Unsealed)
 
 
+def nameless(value: Any) -> Any:
+    """Leave out the names of the keys: `seal` makes them from where a value stands."""
+    return transform(value, lambda _, it: msgspec.structs.replace(it, kid=""), Sealed)
+
+
 class expect:  # noqa: N801 - reads as a word in `then(expect(CaseEscalated, …))`
     """An event of a type with at least these fields."""
 

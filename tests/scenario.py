@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
-from uuid import UUID
 
 from mediation.calendar import DueDate
 from mediation.case.agreement import SealAgreement, SignAgreement
@@ -48,9 +47,8 @@ from mediation.case.sessions import RecordSession, ServeRightsNotice
 from mediation.case.settlement import GiveUndertaking, RecordSettlement
 from mediation.case.sheets import RecordTransferSheet
 from mediation.case.term import LapseTerm
-from mediation.case.urgent import ReportUrgent
+from mediation.case.urgent import AddresseeEntry, ReportUrgent
 from mediation.case.values import (
-    Addressee,
     Answer,
     ClaimLine,
     ClaimResult,
@@ -79,6 +77,7 @@ from tests.playing import (
     lead_of,
     mediators_of,
     moment,
+    nameless,
     on,
     seal,
     stored_again,
@@ -284,7 +283,7 @@ class Scenario(Playing):
         fields: dict[str, Any] = {
             "forum": "arbitration",
             "filed_by_ids": ((by or self.applicant).party_id,),
-            "forum_name": "区劳动人事争议仲裁委员会",
+            "forum_name": Personal("区劳动人事争议仲裁委员会"),
         }
         return TakeRemedyRoute(**(fields | changes))
 
@@ -336,7 +335,7 @@ class Scenario(Playing):
         """Make the command that records an arbitration brought by every applicant."""
         return OpenProceeding(
             forum="arbitration",
-            forum_name="区劳动人事争议仲裁委员会",
+            forum_name=Personal("区劳动人事争议仲裁委员会"),
             filed_by_ids=tuple(p.party_id for p in self.case.applicants),
             source="document",
         )
@@ -372,8 +371,8 @@ class Scenario(Playing):
         return ReportUrgent(
             kind="first",
             addressees=(
-                Addressee(kind="party-government", name="街道综治中心"),
-                Addressee(kind="upper-union", name="区总工会", body_id="hq"),
+                AddresseeEntry(kind="party-government", name=Personal("街道综治中心")),
+                AddresseeEntry(kind="upper-union", name=Personal("区总工会"), body_id="hq"),
             ),
             text=Personal("职工聚集，情况紧急。"),
         )
@@ -432,7 +431,7 @@ def lapse_of(term: DueDate | None) -> LapseTerm:
     if term is None:
         return LapseTerm(code="D02", due_on=date(2026, 3, 17), start_event_id=an_id("no term"))
     code: Any = term.code
-    return LapseTerm(code=code, due_on=term.due_on, start_event_id=UUID(term.start_event_id))
+    return LapseTerm(code=code, due_on=term.due_on, start_event_id=term.start_event_id)
 
 
 def a_registration(*, workers: int = 1, companies: int = 1, **changes: Any) -> RegisterCase:
@@ -446,7 +445,7 @@ def a_registration(*, workers: int = 1, companies: int = 1, **changes: Any) -> R
             for at in range(workers)
         ),
         "respondents": tuple(
-            PartyEntry(role="EMPLOYER", company_name=f"第{at}餐饮有限公司")
+            PartyEntry(role="EMPLOYER", party_kind="COMPANY", company_name=f"第{at}餐饮有限公司")
             for at in range(companies)
         ),
         "request": Personal("请求支付拖欠工资。"),
@@ -534,6 +533,7 @@ __all__ = [
     "lead_of",
     "mediators_of",
     "moment",
+    "nameless",
     "on",
     "results",
     "seal",

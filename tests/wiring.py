@@ -226,7 +226,7 @@ def a_registration(**changes: Any) -> dict[str, Any]:
         "matter_kind": "DISPUTE",
         "channel": "walk-in",
         "applicants": [{"role": "WORKER", "name": "王某"}],
-        "respondents": [{"role": "EMPLOYER", "company_name": "示例公司"}],
+        "respondents": [{"role": "EMPLOYER", "party_kind": "COMPANY", "company_name": "示例公司"}],
         "request": "请求支付拖欠的工资。",
         "cause": "C13",
         "lines": [{"applicant": 0, "cause": "C13", "claimed_fen": 850_000}],

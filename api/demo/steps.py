@@ -22,7 +22,9 @@ def worker(name: str) -> dict[str, Any]:
 
 def employer(name: str, *, provisional: bool = False) -> dict[str, Any]:
     """Type in an employer; `provisional`: its identity is not checked yet."""
-    return {"role": "EMPLOYER", "company_name": name, "provisional": provisional}
+    if provisional:
+        return {"role": "EMPLOYER", "name": name, "provisional": True}
+    return {"role": "EMPLOYER", "party_kind": "COMPANY", "company_name": name}
 
 
 def lines(cause: str, *claimed_fen: int) -> list[dict[str, Any]]:

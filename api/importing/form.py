@@ -17,6 +17,7 @@ from uuid import UUID
 
 from api.importing.sheet import LONGEST_CELL, Cell, Row, Sheet
 from mediation import codes
+from mediation.case.intake import is_credit_code
 from mediation.case.values import MOST_FEN
 from mediation.errors import FieldFault, Malformed
 
@@ -386,7 +387,7 @@ def _account(cell: Cell, day_zero: date) -> str:
 
 def _credit_code(cell: Cell, day_zero: date) -> str:
     code = re.sub(r"\s", "", unicodedata.normalize("NFKC", cell.text)).upper()
-    if not re.fullmatch("[0-9A-Z]{18}", code):
+    if not is_credit_code(code):
         raise _Bad("credit-code")
     return code
 

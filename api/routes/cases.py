@@ -32,7 +32,7 @@ from mediation.authority import Visibility
 from mediation.calendar import DueDate, day_of, explain
 from mediation.case.intake import CaseRegistered
 from mediation.case.state import CaseState
-from mediation.case.values import Party, Phase, Sheet
+from mediation.case.values import Party, Phase, Sheet, UrgentReport
 from mediation.codes import Label, is_code, label, phase_label
 from mediation.errors import FieldFault, Malformed, NotFound
 from mediation.network.accounts import Role
@@ -204,17 +204,32 @@ def case_shown(
         is_fed_back=case.is_fed_back,
         counsel_ids=tuple(sorted(case.counsel_ids)),
         proceedings=case.proceedings,
-        reports=case.reports,
+        reports=tuple(_report(it, opened) for it in case.reports),
         due=_open_dates(case),
         texts=texts,
     )
 
 
+def _shown(value: Sealed | None, opened: Opened | None) -> str | None:
+    if value is None:
+        return None
+    return MASK if opened is None else opened.get(value, MASK)
+
+
+def _report(report: UrgentReport, opened: Opened | None) -> answers.ReportShown:
+    return answers.ReportShown(
+        report_no=report.report_no,
+        addressees=tuple(
+            answers.AddresseeShown(kind=it.kind, body_id=it.body_id, name=_shown(it.name, opened))
+            for it in report.addressees
+        ),
+        acknowledged=tuple(sorted(report.acknowledged)),
+    )
+
+
 def _party(case: CaseState, party: Party, opened: Opened | None) -> answers.PartyShown:
     def shown(value: Sealed | None) -> str | None:
-        if value is None:
-            return None
-        return MASK if opened is None else opened.get(value, MASK)
+        return _shown(value, opened)
 
     answer = case.consents.get(party.party_id)
     return answers.PartyShown(
@@ -316,7 +331,6 @@ _TOLD_APART = frozenset(kernel.ENVELOPE) | {
     "phase",
     "due",
     "due_ended",
-    "approved_by_ids",
     "irregularities",
 }
 
@@ -354,6 +368,7 @@ def history_item(
         due=tuple(due_shown(due) for due in event.due),
         due_ended=event.due_ended,
         approved_by_ids=event.approved_by_ids,
+        approved_as=event.approved_as,
         late_days=max(0, (day_of(event.decided_at) - day_of(event.occurred_at)).days),
         fields=fields,
     )

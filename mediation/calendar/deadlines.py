@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
 from typing import Final, Literal
+from uuid import UUID
 
 import msgspec
 
@@ -63,9 +64,10 @@ class DueDate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         rule: "3 wd", "15 cd", "2 ch", "3 mo"; ", capped" follows if a later end was cut off by
             the statutory term; "rest" is what remains of that term.
         article: legal source, or "proposal".
-        start_event_id: hex id of the event that starts the clock.
+        start_event_id: the event that starts the clock; None where it starts on a date and not
+            with an event (the end of an earlier term, the day a payment falls due).
         start_on: the Shanghai date of that start; it is not counted.
-        calendar: ref of the calendar used.
+        calendar: ref of the calendar used, and after @ the first 16 digits of its digest.
         rolled_days: calendar days between the two dates.
         provisional: the holidays that matter were not yet published.
         past_when_decided: 补录时已过期: the legal last day was over when the event was typed in.
@@ -79,7 +81,7 @@ class DueDate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     due_at: datetime | None = None
     rule: str
     article: str
-    start_event_id: str
+    start_event_id: UUID | None
     start_on: date
     calendar: str
     rolled_days: int
@@ -274,7 +276,7 @@ def due(  # noqa: PLR0913 (keywords only: each is one reason the date depends on
     code: str,
     *,
     start_at: datetime,
-    start_event_id: str,
+    start_event_id: UUID | None,
     calendar: Calendar,
     length: int | None = None,
     unit: Unit | None = None,
@@ -290,7 +292,7 @@ def due(  # noqa: PLR0913 (keywords only: each is one reason the date depends on
     Args:
         code: a key of `CATALOGUE`.
         start_at: when the fact that starts the clock occurred; aware.
-        start_event_id: hex id of the event that records it.
+        start_event_id: the event that records it; None if none does.
         calendar: the calendar in force when this is decided.
         length: how many units, as the ladder or the parties set it; default: the catalogue's own.
         unit: what to count, where the ladder says otherwise than the catalogue.
@@ -350,7 +352,7 @@ def due(  # noqa: PLR0913 (keywords only: each is one reason the date depends on
         article=rule.article,
         start_event_id=start_event_id,
         start_on=start_on,
-        calendar=calendar.ref,
+        calendar=calendar.cited,
         rolled_days=(rolled_on - due_on).days,
         provisional=not is_settled,
         past_when_decided=decided_on is not None and rolled_on < decided_on,

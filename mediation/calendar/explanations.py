@@ -3,55 +3,62 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
+from hashlib import sha256
+from importlib.resources import files
 from types import MappingProxyType
 from typing import Final
 
+import msgspec
+
 from mediation.calendar.deadlines import CAPPED, CATALOGUE, PROPOSAL, REST, DueDate
 from mediation.calendar.working_days import SHANGHAI
+from mediation.errors import Unsafe
 
-LAWS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
-    {
-        "L-LDMA": (
-            "中华人民共和国劳动争议调解仲裁法",
-            "Labour Dispute Mediation and Arbitration Law",
-        ),
-        "L-PROV": (
-            "企业劳动争议协商调解规定",
-            "Provisions on Consultation and Mediation of Enterprise Labour Disputes",
-        ),
-        "L-ZJ": (
-            "浙江省劳动人事争议调解仲裁条例",
-            "Zhejiang Regulations on Mediation and Arbitration of Labour and Personnel Disputes",
-        ),
-        "L-ARB": (
-            "劳动人事争议仲裁办案规则",
-            "Rules for Handling Labour and Personnel Dispute Arbitration Cases",
-        ),
-        "L-PML": ("中华人民共和国人民调解法", "People's Mediation Law"),
-        "L-CPC": ("中华人民共和国民事诉讼法", "Civil Procedure Law"),
-        "L-ZJS": (
-            "浙江省工会劳动法律监督条例",
-            "Zhejiang Regulations on Trade Union Supervision of Labour Law",
-        ),
-        "L-ONL": ("人民法院在线调解规则", "Online Mediation Rules of the People's Courts"),
-        "L-SPEC": (
-            "最高人民法院关于人民法院特邀调解的规定",
-            "Provisions of the Supreme People's Court on Specially Invited Mediation",
-        ),
-        "P-4": (
-            "关于加强新就业形态劳动纠纷一站式调解工作的通知",
-            "Notice on Strengthening One-stop Mediation of Platform-work Labour Disputes",
-        ),
-    }
-)
 
-# A notice is cited whole, by its number.
-_NOTICES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
-    {"P-4": ("人社厅发〔2024〕4号", "Ministry of Human Resources, General Office, 2024 No. 4")}
-)
-_CITATION: Final = re.compile(r"(L-[A-Z0-9]+) (\d{1,3})")
+class Law(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A law that is cited: its name, its number, and the day of the text whose articles count.
+
+    `number` and `number_en` are those under which it was issued, where they are at hand.
+    """
+
+    zh: str
+    en: str
+    version: str
+    number: str | None = None
+    number_en: str | None = None
+
+
+class _Published(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The published file of laws as written."""
+
+    ref: str
+    laws: dict[str, Law]
+
+
+LAWS_REF: Final = "laws-v1"
+LAWS_DIGEST: Final = "49b609b3b35e7fd5c3c9e476258fe8fa1110b2394c8a8e7252625a3d7dda3197"
+
+
+def _laws() -> Mapping[str, Law]:
+    stored = (files(__package__) / "published" / f"{LAWS_REF}.toml").read_bytes()
+    # Events cite by these codes, so a released file that was edited must not be served.
+    if sha256(stored).hexdigest() != LAWS_DIGEST:
+        raise Unsafe(
+            "法律名称表与发布时不一致；请重新安装。",
+            "The table of laws differs from the release; install it again.",
+        )
+    read = msgspec.convert(tomllib.loads(stored.decode()), _Published)
+    return MappingProxyType(read.laws)
+
+
+LAWS: Final[Mapping[str, Law]] = _laws()
+"""Every law that an event or a deadline cites, by the code of its citations."""
+
+# One article, perhaps an item of it; a notice is cited whole.
+_CITATION: Final = re.compile(r"(cf\. )?(?:(L-[A-Z0-9]+) (\d{1,3})(?:\((\d{1,2})\))?|(P-\d{1,2}))")
 
 _FROM_ZH = "自{start}{starts}之日起算，当日不计入，"
 _FROM_EN = "Counted from {start}, when {starts} (that day is not counted), {length}: "
@@ -153,38 +160,45 @@ def cite(article: str) -> dict[str, str]:
 
     Raises:
         KeyError: a law is cited that this file does not know by name.
-        ValueError: the text is neither "proposal" nor a list like "P-4; L-ZJ 10".
+        ValueError: the text is neither "proposal" nor a list like "P-4; L-ZJ 10; cf. L-PROV 22".
     """
     if article == PROPOSAL:
         return {
             "zh": "本期限为内部工作时限（建议值），非法律规定",
             "en": "This is an internal working limit (a proposal), not set by law",
         }
-    articles: dict[str, list[int]] = {}
+    articles: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for citation in article.split("; "):
-        law, numbers = _parsed(citation)
-        articles.setdefault(law, []).extend(numbers)
+        analogy, law, place = _parsed(citation)
+        articles.setdefault((analogy, law), []).extend(place)
     zh, en = [], []
-    for law, numbers in articles.items():
-        name_zh, name_en = LAWS[law]
-        if law in _NOTICES:
-            number_zh, number_en = _NOTICES[law]
-            zh.append(f"《{name_zh}》（{number_zh}）")
-            en.append(f"{name_en} ({number_en})")
+    for (analogy, code), places in articles.items():
+        named = LAWS[code]
+        if not places:
+            number_en = named.number_en or named.number
+            zh.append(f"《{named.zh}》（{named.number}）" if named.number else f"《{named.zh}》")
+            en.append(f"{named.en} ({number_en})" if number_en else named.en)
         else:
-            zh.append(f"《{name_zh}》" + "、".join(f"第{_numeral(n)}条" for n in numbers))
-            en.append(f"{name_en}, " + " and ".join(f"Article {n}" for n in numbers))
+            zh.append(f"《{named.zh}》" + "、".join(it for it, _ in places))
+            en.append(f"{named.en}, " + " and ".join(f"Article {it}" for _, it in places))
+        if analogy:
+            zh[-1], en[-1] = f"参照{zh[-1]}", f"by analogy {en[-1]}"
     return {"zh": "依据：" + "、".join(zh), "en": "Basis: " + "; ".join(en)}
 
 
-def _parsed(citation: str) -> tuple[str, list[int]]:
-    if citation in _NOTICES:
-        return citation, []
+def _parsed(citation: str) -> tuple[str, str, list[tuple[str, str]]]:
+    """Take a citation apart: by analogy or not, which law, and its article in both languages."""
     found = _CITATION.fullmatch(citation)
     if found is None:
         msg = "an article is written as a law's code and a number, such as L-PROV 22"
         raise ValueError(msg)
-    return found[1], [int(found[2])]
+    analogy, law, number, item, notice = found.groups(default="")
+    if notice:
+        return analogy, notice, []
+    zh, en = f"第{_numeral(int(number))}条", number
+    if item:
+        zh, en = f"{zh}第（{_numeral(int(item))}）项", f"{en}({item})"
+    return analogy, law, [(zh, en)]
 
 
 def _way_of_counting(due_date: DueDate) -> str:

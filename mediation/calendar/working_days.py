@@ -21,6 +21,11 @@ from mediation.errors import Unsafe
 
 DEFAULT_REF = "cn-2004-2026-v1"
 
+PINNED = MappingProxyType(
+    {"cn-2004-2026-v1": "71f59adbc0eb633a601530430390e2be7b570b68e3abb03f9fbf6f4d736f612d"}
+)
+"""SHA-256 of every published calendar: a file that was edited after its release is not served."""
+
 # China has kept +08:00 without summer time since 1991, so no time-zone database is needed.
 SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")
 
@@ -56,6 +61,11 @@ class Calendar:
     last_year: int
     holidays: Mapping[date, str]
     make_up_workdays: frozenset[date]
+
+    @property
+    def cited(self) -> str:
+        """How a date that was counted by it names it: `ref`, and 16 digits of `digest` after @."""
+        return f"{self.ref}@{self.digest[:16]}"
 
     def is_covered(self, day: date) -> bool:
         """Tell whether published notices settle this day; if not, dates on it are provisional.
@@ -140,7 +150,10 @@ def load(ref: str) -> Calendar:
     folder = files(__package__) / "published"
     for entry in folder.iterdir():
         if entry.name == f"{ref}.json":
-            return read(ref, entry.read_bytes())
+            found = read(ref, entry.read_bytes())
+            if found.digest != PINNED.get(ref):
+                raise _damaged()
+            return found
     raise Unsafe(
         "找不到所引用的工作日历。请安装包含该日历的版本后再启动。",
         "The working-day calendar referred to is not published here. "
@@ -184,12 +197,7 @@ def read(ref: str, content: bytes) -> Calendar:
     except ValueError:  # msgspec's errors are ValueErrors too
         is_sound = False
     if not is_sound:
-        raise Unsafe(
-            "工作日历文件已损坏或内容有误。请恢复该版本发布时的原文件后再启动。",
-            "The working-day calendar file is damaged or wrong. "
-            "Restore the file as it was published, then start again.",
-            code="calendar-damaged",
-        )
+        raise _damaged()
     return Calendar(
         ref=ref,
         digest=hashlib.sha256(content).hexdigest(),
@@ -197,6 +205,15 @@ def read(ref: str, content: bytes) -> Calendar:
         last_year=last,
         holidays=MappingProxyType(holidays),
         make_up_workdays=make_up,
+    )
+
+
+def _damaged() -> Unsafe:
+    return Unsafe(
+        "工作日历文件已损坏或内容有误。请恢复该版本发布时的原文件后再启动。",
+        "The working-day calendar file is damaged or wrong. "
+        "Restore the file as it was published, then start again.",
+        code="calendar-damaged",
     )
 
 

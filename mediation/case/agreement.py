@@ -76,7 +76,7 @@ def sign_agreement(case: CaseState, command: SignAgreement, facts: CaseFacts) ->
     # Counsel of a party never mediates, whatever he signed.
     counts = draft is not None and not is_stale and is_bound and mediator_id not in barred_ids(case)
     event = AgreementSigned(
-        **facts.stamp(AgreementSigned),
+        **case.stamp(facts, AgreementSigned),
         phase=case.phase or Phase.SIGNING,
         irregularities=case.flaws(
             {
@@ -91,7 +91,7 @@ def sign_agreement(case: CaseState, command: SignAgreement, facts: CaseFacts) ->
             }
         ),
         number=command.number,
-        digest=command.digest,
+        footer_digest=command.digest,
         party_id=party_id,
         mediator_id=mediator_id,
         counts=counts,
@@ -120,13 +120,14 @@ def _last_at(draft: Draft, event: CaseEvent) -> datetime:
 class AgreementSigned(RecordedFact, frozen=True, kw_only=True):
     """A party or the mediator signed a paper that bore this number and digest.
 
+    `footer_digest` is what was read off the paper: the first 12 to 64 digits of the digest.
     `counts` says that it is the version on record and that the signer is one whose signature it
     needs; `after_term` that the statutory term was over (期满后达成), which does not touch its
     force.
     """
 
     number: int
-    digest: str
+    footer_digest: str
     party_id: UUID | None
     mediator_id: UUID | None
     counts: bool
@@ -194,7 +195,7 @@ def seal_agreement(case: CaseState, command: SealAgreement, facts: CaseFacts) ->
     )
     body_id = draft.seal_body_id or case.custody_body_id
     event = AgreementSealed(
-        **facts.stamp(AgreementSealed, legal_basis="L-LDMA 14"),
+        **case.stamp(facts, AgreementSealed, legal_basis="L-LDMA 14"),
         phase=case.phase or Phase.SIGNING,
         number=draft.number,
         digest=draft.digest,
@@ -243,8 +244,15 @@ def _after(
     needs_seal = draft.seal_body_id is not None
     superseded = superseded_by(case, draft.obligations, settled=draft.settled_line_ids)
     effect = AgreementTookEffect(
-        **facts.stamp(
-            AgreementTookEffect, legal_basis="L-LDMA 14; L-PROV 26" if needs_seal else "L-PROV 11"
+        **case.stamp(
+            facts,
+            AgreementTookEffect,
+            caused_by=event.event_id,
+            legal_basis=facts.basis(
+                case, inside="L-LDMA 14; L-PROV 26", elsewhere="L-LDMA 14; cf. L-PROV 26"
+            )
+            if needs_seal
+            else "L-PROV 11",
         ),
         phase=phase,
         due=_windows(case, draft, facts) if needs_seal else (),
@@ -260,13 +268,21 @@ def _after(
     return acted.then(
         Decision.of(
             facts.stream,
-            *ending_move(case, facts, event.phase, reason_code="concluded", only_climbs=True),
+            *ending_move(
+                case,
+                facts,
+                event.phase,
+                reason_code="concluded",
+                by=AgreementTookEffect,
+                only_climbs=True,
+            ),
             effect,
             concluded(
                 case,
                 facts,
                 Outcome.AGREED if needs_seal else Outcome.SETTLED,
                 phase,
+                caused_by=effect.event_id,
                 payments=payments_after(case.payments, superseded, draft.obligations),
                 paper=(effect.event_id, draft.instrument),
                 uncovered=tuple(

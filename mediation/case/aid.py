@@ -19,7 +19,7 @@ from mediation.case.state import (
     require_code,
     unknown,
 )
-from mediation.case.values import Code, Matter, Name, PartyIds
+from mediation.case.values import Code, Matter, PartyIds, unique
 from mediation.errors import NotAllowedNow, Refusal
 from mediation.kernel import Decision, StreamRef, decides, evolves, stored_as
 from mediation.network.accounts import AccountState, Role, account_stream
@@ -53,10 +53,9 @@ def grant_aid(case: CaseState, command: GrantAid, facts: CaseFacts) -> Decision:
     return Decision.of(
         facts.stream,
         AidGranted(
-            **facts.stamp(AidGranted, legal_basis="L-TUL 30"),
+            **case.stamp(facts, AidGranted, legal_basis="L-TUL 30"),
             phase=phase,
             due_ended=case.ending("D05"),
-            at_body_id=case.custody_body_id,
             criteria_code=command.criteria_code,
             collective=case.is_collective,
         ),
@@ -74,7 +73,7 @@ def refuse_aid(case: CaseState, command: RefuseAid, facts: CaseFacts) -> Decisio
     return Decision.of(
         facts.stream,
         AidRefused(
-            **facts.stamp(AidRefused, reason_code=command.reason_code),
+            **case.stamp(facts, AidRefused, reason_code=command.reason_code),
             phase=phase,
             due=(due_date("D05", facts, facts.ladder_of(case), AidRefused),)
             if owed and "D05" not in case.due
@@ -89,11 +88,10 @@ def refuse_aid(case: CaseState, command: RefuseAid, facts: CaseFacts) -> Decisio
 class AidGranted(CaseEvent, frozen=True, kw_only=True):
     """The union helps the applicants with their proceedings (L-TUL 30).
 
-    `at_body_id` is the body that granted it, `criteria_code` why. `collective` says whether the
+    `criteria_code` says why. `collective` says whether the
     common claim of ten or more workers was confirmed by then; statistics keep to that.
     """
 
-    at_body_id: str
     criteria_code: str
     collective: bool
 
@@ -128,7 +126,7 @@ class AppointCounsel(CaseCommand, frozen=True, kw_only=True):
 
     counsel_id: UUID
     for_ids: PartyIds
-    firm: Name | None = None
+    firm: Personal | None = None
 
 
 def _reads_account(command: AppointCounsel, facts: CaseFacts) -> tuple[StreamRef, ...]:
@@ -175,11 +173,11 @@ def appoint_counsel(case: CaseState, command: AppointCounsel, facts: CaseFacts) 
     return Decision.of(
         facts.stream,
         CounselAppointed(
-            **facts.stamp(CounselAppointed, legal_basis="L-TUL 30"),
+            **case.stamp(facts, CounselAppointed, legal_basis="L-TUL 30"),
             phase=phase,
             counsel_id=command.counsel_id,
-            for_ids=command.for_ids,
-            firm=command.firm,
+            for_ids=unique(command.for_ids),
+            firm=case.text(command.firm, facts),
         ),
     )
 
@@ -194,7 +192,7 @@ class CounselAppointed(CaseEvent, frozen=True, kw_only=True):
 
     counsel_id: UUID
     for_ids: tuple[UUID, ...]
-    firm: str | None
+    firm: Sealed | None
 
 
 @evolves(CounselAppointed)

@@ -22,7 +22,12 @@ from mediation.case.state import (
     require_code,
     unknown,
 )
-from mediation.case.values import Code, Matter, Phase
+from mediation.case.values import (
+    Code,
+    Matter,
+    Phase,
+    unique,
+)
 from mediation.errors import FieldFault, Malformed, NotAllowedNow, Refusal
 from mediation.kernel import Decision, decides, evolves, stored_as
 from mediation.privacy import Personal, Sealed
@@ -95,13 +100,12 @@ def assign_mediators(case: CaseState, command: AssignMediators, facts: CaseFacts
     return Decision.of(
         facts.stream,
         MediatorsAssigned(
-            **facts.stamp(MediatorsAssigned),
+            **case.stamp(facts, MediatorsAssigned),
             phase=phase,
             due=(due_date("D06", facts, facts.ladder_of(case), MediatorsAssigned),),
-            at_body_id=case.custody_body_id,
-            mediator_ids=tuple(dict.fromkeys(command.mediator_ids)),
+            mediator_ids=unique(command.mediator_ids),
             lead_mediator_id=command.lead_mediator_id,
-            invited_ids=command.invited_ids,
+            invited_ids=unique(command.invited_ids),
         ),
     )
 
@@ -110,7 +114,6 @@ def assign_mediators(case: CaseState, command: AssignMediators, facts: CaseFacts
 class MediatorsAssigned(CaseEvent, frozen=True, kw_only=True):
     """Mediators were assigned, one of them to lead."""
 
-    at_body_id: str
     mediator_ids: tuple[UUID, ...]
     lead_mediator_id: UUID
     invited_ids: tuple[UUID, ...]
@@ -127,11 +130,15 @@ def _(case: CaseState, event: MediatorsAssigned) -> CaseState:
 
 
 class ConfirmAssignment(CaseFact, frozen=True, kw_only=True):
-    """A mediator takes the case on and discloses that no relation stands in the way."""
+    """A mediator takes the case on and declares that no relation stands in the way.
+
+    `declares_no_conflict`: false only where a paper is typed in that does not say so (L-ONL 13).
+    """
 
     matters: ClassVar[frozenset[Matter]] = frozenset({Matter.DISPUTE})
 
     mediator_id: UUID | None = None
+    declares_no_conflict: bool = True
 
 
 class DeclineAssignment(CaseFact, frozen=True, kw_only=True):
@@ -159,12 +166,13 @@ def confirm_assignment(case: CaseState, command: ConfirmAssignment, facts: CaseF
     return Decision.of(
         facts.stream,
         AssignmentConfirmed(
-            **facts.stamp(AssignmentConfirmed),
+            **case.stamp(facts, AssignmentConfirmed),
             phase=phase_after(case, command, moves=leads),
             due_ended=case.ending("D06") if leads else (),
-            irregularities=case.flaws(),
+            irregularities=case.flaws({"no-declaration": not command.declares_no_conflict}),
             mediator_id=mediator_id,
             leads=leads,
+            declares_no_conflict=command.declares_no_conflict,
         ),
     )
 
@@ -181,7 +189,7 @@ def decline_assignment(case: CaseState, command: DeclineAssignment, facts: CaseF
     return Decision.of(
         facts.stream,
         AssignmentDeclined(
-            **facts.stamp(AssignmentDeclined, reason_code=command.reason_code),
+            **case.stamp(facts, AssignmentDeclined, reason_code=command.reason_code),
             phase=phase_after(case, command, moves=leads),
             due_ended=case.ending("D06") if leads else (),
             irregularities=case.flaws(),
@@ -194,10 +202,14 @@ def decline_assignment(case: CaseState, command: DeclineAssignment, facts: CaseF
 
 @stored_as("case.assignment-confirmed")
 class AssignmentConfirmed(RecordedFact, frozen=True, kw_only=True):
-    """A mediator took the case on; when `leads`, the mediation is under way."""
+    """A mediator took the case on; when `leads` (主办), the mediation is under way.
+
+    `declares_no_conflict` says that he declared to have no interest in the matter or a party.
+    """
 
     mediator_id: UUID
     leads: bool
+    declares_no_conflict: bool
 
 
 @stored_as("case.assignment-declined")

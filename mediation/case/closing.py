@@ -68,21 +68,20 @@ def close_case(case: CaseState, command: CloseCase, facts: CaseFacts) -> Decisio
     is_below = facts.network.body(case.custody_body_id).parent_id is not None
     reviewed = is_below and (single or case.is_on_one_form)
     closed = CaseClosed(
-        **facts.stamp(CaseClosed, reason_code=command.waiver_reason_code if waives else None),
+        **case.stamp(facts, CaseClosed, reason_code=command.waiver_reason_code if waives else None),
         phase=phase,
         due=(
             due_date("D18", facts, ladder, CaseClosed),
             *((due_date("D24", facts, ladder, CaseClosed),) if reviewed else ()),
         ),
         due_ended=tuple(key for key, it in case.due.items() if it.code not in AFTER_CLOSE),
-        at_body_id=case.custody_body_id,
         waived_duties=tuple(sorted(left_open)),
         single_handed=single,
     )
     # Nobody is left to wait for an answer on a closed case.
     return Decision.of(
         facts.stream,
-        *ending_move(case, facts, case.phase or phase, reason_code="case-closed"),
+        *ending_move(case, facts, case.phase or phase, reason_code="case-closed", by=CaseClosed),
         closed,
     )
 
@@ -95,7 +94,6 @@ class CaseClosed(CaseEvent, frozen=True, kw_only=True):
     into such a case afterwards, and into one that was settled on one form (D24).
     """
 
-    at_body_id: str
     waived_duties: tuple[str, ...]
     single_handed: bool
 

@@ -35,6 +35,7 @@ from mediation.case.values import (
     PartyIds,
     Payment,
     Phase,
+    unique,
 )
 from mediation.errors import FieldFault, Malformed, NotAllowedNow, Refusal
 from mediation.kernel import Decision, decides, evolves, stored_as
@@ -87,7 +88,14 @@ def conclude_mediation(case: CaseState, command: ConcludeMediation, facts: CaseF
         )
     return Decision.of(
         facts.stream,
-        concluded(case, facts, Outcome.SETTLED, phase, accepted_by_ids=command.accepted_by_ids),
+        concluded(
+            case,
+            facts,
+            Outcome.SETTLED,
+            phase,
+            caused_by=case.settled_by,
+            accepted_by_ids=command.accepted_by_ids,
+        ),
     )
 
 
@@ -99,9 +107,17 @@ def fail_mediation(case: CaseState, command: FailMediation, facts: CaseFacts) ->
     # The recorded lapse interrupted it already, on an earlier day.
     is_interrupted = case.term_lapsed and command.cause_code == "term-lapsed"
     failed = MediationFailed(
-        **facts.stamp(MediationFailed, reason_code=command.cause_code, legal_basis="L-PROV 30, 31"),
+        **case.stamp(
+            facts,
+            MediationFailed,
+            reason_code=command.cause_code,
+            legal_basis=facts.basis(
+                case,
+                inside="L-PROV 30; L-PROV 31",
+                elsewhere="L-LDMA 14; cf. L-PROV 30; cf. L-PROV 31",
+            ),
+        ),
         phase=phase,
-        at_body_id=case.custody_body_id,
         explanation=case.text(command.explanation, facts),
         owed_to_ids=tuple(party.party_id for party in case.parties),
         interrupts_limitation=not is_interrupted,
@@ -109,7 +125,8 @@ def fail_mediation(case: CaseState, command: FailMediation, facts: CaseFacts) ->
         if "D05" in case.due
         else (due_date("D05", facts, facts.ladder_of(case), MediationFailed),),
     )
-    return Decision.of(facts.stream, failed, concluded(case, facts, Outcome.FAILED, phase))
+    ended = concluded(case, facts, Outcome.FAILED, phase, caused_by=failed.event_id)
+    return Decision.of(facts.stream, failed, ended)
 
 
 @decides(WithdrawApplication)
@@ -130,38 +147,42 @@ def withdraw_application(
     phase = require_allowed(case, command)
     here = case.phase or phase
     event = CaseWithdrawn(
-        **facts.stamp(CaseWithdrawn),
+        **case.stamp(facts, CaseWithdrawn),
         phase=phase,
         due_ended=() if phase is here else case.ending(*CLOCKS, "D07", "D23"),
         irregularities=case.flaws({"out-of-order": phase not in (Phase.WITHDRAWN, Phase.CLOSED)}),
-        by_ids=command.by_ids,
+        by_ids=unique(command.by_ids),
         settled=command.settled,
         explanation=case.text(command.explanation, facts),
     )
     outcome = Outcome.SETTLED if command.settled else Outcome.WITHDRAWN
     before = (
-        () if phase is here else ending_move(case, facts, here, reason_code="application-withdrawn")
+        ()
+        if phase is here
+        else ending_move(case, facts, here, reason_code="application-withdrawn", by=CaseWithdrawn)
     )
     after = (
-        (concluded(case, facts, outcome, phase, clocks=event.due_ended),)
+        (concluded(case, facts, outcome, phase, caused_by=event.event_id, clocks=event.due_ended),)
         if case.acceptance_open and phase is Phase.WITHDRAWN
         else ()
     )
     return Decision.of(facts.stream, *before, event, *after)
 
 
-def ending_move(
+def ending_move(  # noqa: PLR0913 - each says one thing about how it ended
     case: CaseState,
     facts: CaseFacts,
     phase: Phase,
     *,
     reason_code: str,
+    by: type[CaseEvent],
     only_climbs: bool = False,
 ) -> tuple[CaseEvent, ...]:
-    """Withdraw a pending move that what happens now has left without a purpose."""
+    """Withdraw a pending move that what happens now, an event of type `by`, leaves purposeless."""
     if case.move is None or (only_climbs and case.move.kind not in CLIMBS):
         return ()
-    return (withdrawn(case.move, facts, phase, reason_code=reason_code),)
+    cause = facts.event_id(by)
+    return (withdrawn(case, case.move, facts, phase, reason_code=reason_code, caused_by=cause),)
 
 
 def concluded(  # noqa: PLR0913 - each says one thing about how it ended
@@ -170,6 +191,7 @@ def concluded(  # noqa: PLR0913 - each says one thing about how it ended
     outcome: Outcome,
     phase: Phase,
     *,
+    caused_by: UUID | None,
     accepted_by_ids: tuple[UUID, ...] = (),
     payments: tuple[Payment, ...] | None = None,
     paper: tuple[UUID, Instrument] | None = None,
@@ -183,6 +205,7 @@ def concluded(  # noqa: PLR0913 - each says one thing about how it ended
         facts: of the decision.
         outcome: how it ended.
         phase: where that leads.
+        caused_by: the event it follows from, such as the paper it rests on.
         accepted_by_ids: the applicants who accepted what was promised.
         payments: what is owed then; default: what stands in the case.
         paper: event and kind of the paper it rests on; default: the paper recorded before.
@@ -200,7 +223,7 @@ def concluded(  # noqa: PLR0913 - each says one thing about how it ended
     started, ended = checks_of(case, owed, facts, MediationConcluded) if is_effect else ((), ())
     stopped = tuple(key for key in case.ending(*CLOCKS) if key not in clocks)
     return MediationConcluded(
-        **facts.stamp(MediationConcluded),
+        **case.stamp(facts, MediationConcluded, caused_by=caused_by),
         phase=phase,
         due=started,
         due_ended=(*stopped, *ended),
@@ -209,14 +232,14 @@ def concluded(  # noqa: PLR0913 - each says one thing about how it ended
         partial=is_partial,
         uncovered_line_ids=uncovered if is_partial else (),
         concluded_on=facts.occurred_on,
+        term_code=term.code if term else None,
+        term_due_on=term.due_on if term else None,
         term_on=term.rolled_on if term else None,
-        within_term=term is None or facts.occurred_on <= term.rolled_on,
-        at_body_id=case.custody_body_id,
-        at_level=case.level,
+        within_term=facts.occurred_on <= term.rolled_on if term else None,
         first_accepting_body_id=case.first_accepting_body_id,
         instrument_event_id=paper_id if is_effect else None,
         instrument=instrument if is_effect else None,
-        accepted_by_ids=accepted_by_ids,
+        accepted_by_ids=unique(accepted_by_ids),
         agreed_fen=sum(it.obligation.agreed_fen for it in owed) if is_effect else 0,
     )
 
@@ -225,7 +248,6 @@ def concluded(  # noqa: PLR0913 - each says one thing about how it ended
 class MediationFailed(CaseEvent, frozen=True, kw_only=True):
     """No agreement came about, for the coded cause; every party is owed the remedies notice."""
 
-    at_body_id: str
     explanation: Sealed | None
     owed_to_ids: tuple[UUID, ...]
     interrupts_limitation: bool
@@ -244,8 +266,10 @@ class CaseWithdrawn(RecordedFact, frozen=True, kw_only=True):
 class MediationConcluded(CaseEvent, frozen=True, kw_only=True):
     """The acceptance ended: 调解结案, counted once per acceptance, on this day, at this body.
 
-    `partial` says that claim lines stayed without an agreement; `term_on` is the last legal day
-    the conclusion is held against. `instrument` is the kind of the paper it rests on.
+    `partial` says that claim lines stayed without an agreement. `term_code` is the term that ran,
+    `term_due_on` its last safe day, which the parties are told, and `term_on` its last legal day,
+    against which `within_term` is held; all four are null where no term ran. `instrument` is the
+    kind of the paper it rests on.
     """
 
     acceptance_no: int
@@ -253,10 +277,10 @@ class MediationConcluded(CaseEvent, frozen=True, kw_only=True):
     partial: bool
     uncovered_line_ids: tuple[UUID, ...]
     concluded_on: date
+    term_code: str | None
+    term_due_on: date | None
     term_on: date | None
-    within_term: bool
-    at_body_id: str
-    at_level: str
+    within_term: bool | None
     first_accepting_body_id: str | None
     instrument_event_id: UUID | None
     instrument: Instrument | None
@@ -308,7 +332,11 @@ def serve_remedies_notice(
     return Decision.of(
         facts.stream,
         RemediesNoticeServed(
-            **facts.stamp(RemediesNoticeServed, legal_basis="L-PROV 30"),
+            **case.stamp(
+                facts,
+                RemediesNoticeServed,
+                legal_basis=facts.basis(case, inside="L-PROV 30", elsewhere="cf. L-PROV 30"),
+            ),
             phase=phase_after(case, command, moves=False),
             due_ended=case.ending("D05") if in_writing and not rest else (),
             irregularities=case.flaws({"not-in-writing": not in_writing}),

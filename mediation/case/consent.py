@@ -5,6 +5,7 @@ Mediation is never compulsory (L-PML 3): only a clear refusal bars it, silence d
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import ClassVar, Literal
 from uuid import UUID
 
@@ -26,6 +27,8 @@ from mediation.case.values import Answer, Code, Matter, MeansCode, Outcome, Part
 from mediation.errors import NotAllowedNow, Refusal
 from mediation.kernel import Decision, decides, evolves, stored_as
 from mediation.privacy import Personal, Sealed
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class AskConsent(CaseFact, frozen=True, kw_only=True):
@@ -55,11 +58,10 @@ def ask_consent(case: CaseState, command: AskConsent, facts: CaseFacts) -> Decis
     return Decision.of(
         facts.stream,
         ConsentAsked(
-            **facts.stamp(ConsentAsked),
+            **case.stamp(facts, ConsentAsked),
             phase=require_allowed(case, command),
             irregularities=case.flaws(),
             party_id=party.party_id,
-            at_body_id=case.custody_body_id,
             means=command.means,
         ),
     )
@@ -87,7 +89,7 @@ def record_consent(case: CaseState, command: RecordConsent, facts: CaseFacts) ->
     return Decision.of(
         facts.stream,
         ConsentRecorded(
-            **facts.stamp(ConsentRecorded, legal_basis="L-ZJ 10" if refuses else None),
+            **case.stamp(facts, ConsentRecorded, legal_basis="L-ZJ 10" if refuses else None),
             phase=phase,
             due=due,
             irregularities=case.flaws(
@@ -98,7 +100,6 @@ def record_consent(case: CaseState, command: RecordConsent, facts: CaseFacts) ->
                 }
             ),
             party_id=party.party_id,
-            at_body_id=case.custody_body_id,
             answer=command.answer,
             means=command.means,
             proof=case.text(command.proof, facts),
@@ -125,15 +126,15 @@ def _proactive_term(
         or not case.both_sides_agree(answers)
     ):
         return ()
-    first = min(facts.occurred_at, case.agreed_at.get(party_id, facts.occurred_at))
-    agreed_at = {**case.agreed_at, party_id: first}
+    here = (facts.occurred_at, facts.event_id(ConsentRecorded))
+    agreed = {it: (at, case.agreed_in[it]) for it, at in case.agreed_at.items()}
+    agreed[party_id] = min(here, agreed.get(party_id, here))
     # Answers may be typed in out of order: the later side's first consent counts.
-    start = max(
-        min(agreed_at[p.party_id] for p in side if p.party_id in agreed_at)
+    since = max(
+        min(agreed[p.party_id] for p in side if p.party_id in agreed)
         for side in (case.applicants, case.respondents)
     )
     ladder = facts.ladder_of(case)
-    since = (start, facts.event_id(ConsentRecorded))
     term = due_date("D02", facts, ladder, ConsentRecorded, start=since)
     return term, level_target(facts, ladder, case.level, ConsentRecorded, term.due_on)
 
@@ -143,7 +144,6 @@ class ConsentAsked(RecordedFact, frozen=True, kw_only=True):
     """A party was asked whether it wants mediation at a body."""
 
     party_id: UUID
-    at_body_id: str
     means: str
 
 
@@ -155,7 +155,6 @@ class ConsentRecorded(RecordedFact, frozen=True, kw_only=True):
     """
 
     party_id: UUID
-    at_body_id: str
     answer: Answer
     means: str
     proof: Sealed | None
@@ -170,11 +169,12 @@ def _(case: CaseState, event: ConsentAsked) -> CaseState:
 
 @evolves(ConsentRecorded)
 def _(case: CaseState, event: ConsentRecorded) -> CaseState:
-    agreed_at, withdrawn_ids = case.agreed_at, case.withdrawn_ids
+    agreed_at, agreed_in, withdrawn_ids = case.agreed_at, case.agreed_in, case.withdrawn_ids
     if event.answer is Answer.AGREED:
         # Typed in out of order: the earliest counts.
-        first = min(event.occurred_at, agreed_at.get(event.party_id, event.occurred_at))
-        agreed_at = {**agreed_at, event.party_id: first}
+        if event.occurred_at < agreed_at.get(event.party_id, _NEVER):
+            agreed_at = {**agreed_at, event.party_id: event.occurred_at}
+            agreed_in = {**agreed_in, event.party_id: event.event_id}
         # Silence after it does not take a withdrawal back.
         withdrawn_ids -= {event.party_id}
     return case.with_(
@@ -182,6 +182,7 @@ def _(case: CaseState, event: ConsentRecorded) -> CaseState:
         consents={**case.consents, event.party_id: event.answer},
         withdrawn_ids=withdrawn_ids,
         agreed_at=agreed_at,
+        agreed_in=agreed_in,
         remedies_owed_ids=case.remedies_owed_ids | set(event.owed_to_ids),
     )
 
@@ -213,14 +214,17 @@ def withdraw_consent(case: CaseState, command: WithdrawConsent, facts: CaseFacts
     others = case.parties if fails else _other_side(case, party)
     owed = () if is_over else _untold(case, others)
     event = ConsentWithdrawn(
-        **facts.stamp(ConsentWithdrawn, legal_basis="L-PROV 31"),
+        **case.stamp(
+            facts,
+            ConsentWithdrawn,
+            legal_basis=facts.basis(case, inside="L-PROV 31", elsewhere="L-ZJ 10; cf. L-PROV 31"),
+        ),
         phase=phase,
         due=(due_date("D05", facts, facts.ladder_of(case), ConsentWithdrawn),)
         if owed and "D05" not in case.due
         else (),
         irregularities=case.flaws({"out-of-order": is_over and case.phase is not Phase.CLOSED}),
         party_id=party.party_id,
-        at_body_id=case.custody_body_id,
         means=command.means,
         proof=case.text(command.proof, facts),
         owed_to_ids=owed,
@@ -232,9 +236,9 @@ def withdraw_consent(case: CaseState, command: WithdrawConsent, facts: CaseFacts
         return Decision.of(facts.stream, event)
     return Decision.of(
         facts.stream,
-        *ending_move(case, facts, here, reason_code="consent-withdrawn"),
+        *ending_move(case, facts, here, reason_code="consent-withdrawn", by=ConsentWithdrawn),
         event,
-        concluded(case, facts, Outcome.FAILED, phase),
+        concluded(case, facts, Outcome.FAILED, phase, caused_by=event.event_id),
     )
 
 
@@ -251,7 +255,6 @@ class ConsentWithdrawn(RecordedFact, frozen=True, kw_only=True):
     """
 
     party_id: UUID
-    at_body_id: str
     means: str
     proof: Sealed | None
     owed_to_ids: tuple[UUID, ...]
@@ -323,12 +326,17 @@ def accept_case(case: CaseState, command: AcceptCase, facts: CaseFacts) -> Decis
     return Decision.of(
         facts.stream,
         CaseAccepted(
-            **facts.stamp(CaseAccepted, legal_basis="L-PROV 22"),
+            **case.stamp(
+                facts,
+                CaseAccepted,
+                legal_basis=facts.basis(
+                    case, inside="L-PROV 22", elsewhere="L-ZJ 10; cf. L-PROV 22"
+                ),
+            ),
             phase=phase,
             due=(due_date("D03", facts, ladder, CaseAccepted),) if own_term else (),
             due_ended=case.ending("D01", "D05"),
             acceptance_no=case.acceptance_no + 1,
-            at_body_id=case.custody_body_id,
             collective=case.is_collective,
             within_scope=command.within_scope,
             within_district=command.within_district,
@@ -355,8 +363,13 @@ def refuse_case(case: CaseState, command: RefuseCase, facts: CaseFacts) -> Decis
     return Decision.of(
         facts.stream,
         CaseNotAccepted(
-            **facts.stamp(
-                CaseNotAccepted, reason_code=command.reason_code, legal_basis="L-PROV 22"
+            **case.stamp(
+                facts,
+                CaseNotAccepted,
+                reason_code=command.reason_code,
+                legal_basis=facts.basis(
+                    case, inside="L-PROV 22", elsewhere="L-ZJ 10; cf. L-PROV 22"
+                ),
             ),
             phase=phase,
             due=(due_date("D05", facts, facts.ladder_of(case), CaseNotAccepted),)
@@ -377,7 +390,6 @@ class CaseAccepted(CaseEvent, frozen=True, kw_only=True):
     """
 
     acceptance_no: int
-    at_body_id: str
     collective: bool
     within_scope: bool
     within_district: bool

@@ -75,7 +75,7 @@ def cure_irregularity(case: CaseState, command: CureIrregularity, facts: CaseFac
     return Decision.of(
         facts.stream,
         IrregularityCured(
-            **facts.stamp(IrregularityCured),
+            **case.stamp(facts, IrregularityCured),
             phase=phase,
             flawed_event_id=command.event_id,
             code=command.code,

@@ -35,7 +35,7 @@ CLIMBS = (MoveKind.ESCALATE, MoveKind.REPORT_UP)
 class RequestCustodyMove(CaseCommand, frozen=True, kw_only=True):
     """Ask another body to take the case.
 
-    `applicant_wish` says that the applicant asked in writing to go on. `legal_basis` names the
+    `applicant_wish` says that the applicant asked in writing to go on. `transfer_basis` names the
     code under which personal data may go along without a sheet; without it and without sheets
     only the summary of the case without personal data is seen by the receiver.
     """
@@ -45,7 +45,7 @@ class RequestCustodyMove(CaseCommand, frozen=True, kw_only=True):
     ground: Code
     summary: Personal
     applicant_wish: bool = False
-    legal_basis: Code | None = None
+    transfer_basis: Code | None = None
 
 
 @decides(RequestCustodyMove)
@@ -56,8 +56,8 @@ def request_custody_move(
     phase = require_allowed(case, command)
     ladder = facts.ladder_of(case)
     target = facts.network.body(command.to_body_id)
-    if command.legal_basis is not None:
-        require_code("transfer_bases", command.legal_basis, "legal_basis")
+    if command.transfer_basis is not None:
+        require_code("transfer_bases", command.transfer_basis, "transfer_basis")
     _require_receiver(case, command, facts)
     refused = ladder.permits(command.kind, case.level, target.level, command.ground)
     if refused:
@@ -80,11 +80,9 @@ def request_custody_move(
     return Decision.of(
         facts.stream,
         CustodyMoveRequested(
-            **facts.stamp(
+            **case.stamp(
+                facts,
                 CustodyMoveRequested,
-                legal_basis=command.legal_basis,
-                # Whoever may request it holds the role that approves it; RED needs no approval.
-                approved_by_ids=(facts.actor.actor_id,) if approver else (),
             ),
             phase=phase,
             due=(
@@ -107,6 +105,9 @@ def request_custody_move(
             applicant_wish=command.applicant_wish,
             days_left=days_left_on(case, facts),
             notified_body_ids=_skipped(case, target, ladder, facts),
+            # Whoever may request it holds the role that approves it; RED needs no approval.
+            move_approved_by_id=facts.actor.actor_id if approver else None,
+            transfer_basis=command.transfer_basis,
         ),
     )
 
@@ -196,6 +197,8 @@ class CustodyMoveRequested(CaseEvent, frozen=True, kw_only=True):
     """The body in custody asked another body to take the case, on a stated ground.
 
     `notified_body_ids` are the bodies passed by, which are told without personal data.
+    `move_approved_by_id` approved a move that needs an approval; null where none is needed.
+    `transfer_basis` is the law under which personal data go along without a party's sheet.
     """
 
     kind: MoveKind
@@ -210,6 +213,8 @@ class CustodyMoveRequested(CaseEvent, frozen=True, kw_only=True):
     applicant_wish: bool
     days_left: int | None
     notified_body_ids: tuple[str, ...]
+    move_approved_by_id: UUID | None
+    transfer_basis: str | None
 
 
 @evolves(CustodyMoveRequested)
@@ -223,7 +228,7 @@ def _(case: CaseState, event: CustodyMoveRequested) -> CaseState:
             to_branch=event.to_branch,
             to_path=event.to_path,
             ground=event.ground,
-            legal_basis=event.legal_basis,
+            transfer_basis=event.transfer_basis,
             applicant_wish=event.applicant_wish,
             request_event_id=event.event_id,
             requested_by_id=event.actor_id,
@@ -253,19 +258,21 @@ def accept_custody(case: CaseState, command: AcceptCustody, facts: CaseFacts) ->
     disclosed = tuple(
         p.party_id
         for p in case.parties
-        if move.legal_basis is not None
+        if move.transfer_basis is not None
         or ((sheet := case.sheet_of(p.party_id, move.to_body_id)) is not None and sheet.disclosure)
     )
     return Decision.of(
         facts.stream,
         event_type(
-            **facts.stamp(event_type, legal_basis=move.legal_basis),
+            **case.stamp(facts, event_type),
             phase=_phase_after(case, frozenset(agreed)),
             due=_due_after(case, move, event_type, agreed, facts),
             due_ended=case.ending("D06", "D12", "D13"),
             request_event_id=move.request_event_id,
             from_body_id=case.custody_body_id,
             from_level=case.level,
+            from_branch=case.branch,
+            from_path=case.custody_path,
             to_body_id=move.to_body_id,
             to_level=move.to_level,
             to_branch=move.to_branch,
@@ -279,6 +286,7 @@ def accept_custody(case: CaseState, command: AcceptCustody, facts: CaseFacts) ->
                 if (sheet := case.sheet_of(p.party_id, move.to_body_id)) and sheet.extension
             ),
             released_mediator_ids=case.mediator_ids,
+            transfer_basis=move.transfer_basis,
         ),
     )
 
@@ -363,12 +371,15 @@ class CustodyTaken(CaseEvent, frozen=True, kw_only=True):
     """What the six events of an accepted move have in common; never stored itself.
 
     `agreed_ids`, `disclosed_ids` and `extension_ids` are the parties whose sheets agree to the new
-    body, to passing on their personal data, and to an extension of the term.
+    body, to passing on their personal data, and to an extension of the term. `transfer_basis` is
+    the law under which personal data went along without a sheet.
     """
 
     request_event_id: UUID
     from_body_id: str
     from_level: str
+    from_branch: str | None
+    from_path: str
     to_body_id: str
     to_level: str
     to_branch: str | None
@@ -378,6 +389,7 @@ class CustodyTaken(CaseEvent, frozen=True, kw_only=True):
     disclosed_ids: tuple[UUID, ...]
     extension_ids: tuple[UUID, ...]
     released_mediator_ids: tuple[UUID, ...]
+    transfer_basis: str | None
 
 
 @stored_as("case.escalated")
@@ -454,6 +466,7 @@ def _(case: CaseState, event: CustodyTaken) -> CaseState:
         draft=None,
         assigned_at=None,
         agreed_at=dict.fromkeys(event.agreed_ids, event.occurred_at),
+        agreed_in=dict.fromkeys(event.agreed_ids, event.event_id),
         sheets=(),
         rights_served_at={},
         remedies_told_ids=frozenset(),
@@ -489,9 +502,10 @@ def decline_custody(case: CaseState, command: DeclineCustody, facts: CaseFacts) 
     return Decision.of(
         facts.stream,
         CustodyMoveDeclined(
-            **facts.stamp(CustodyMoveDeclined, reason_code=command.reason_code),
+            **case.stamp(facts, CustodyMoveDeclined, reason_code=command.reason_code),
             phase=phase,
             due_ended=case.ending("D12"),
+            request_event_id=move.request_event_id,
             kind=move.kind,
             to_body_id=move.to_body_id,
             explanation=case.text(command.explanation, facts),
@@ -507,23 +521,26 @@ def withdraw_custody_move(
     phase = require_allowed(case, command)
     explanation = case.text(command.explanation, facts)
     return Decision.of(
-        facts.stream, withdrawn(_pending(case), facts, phase, explanation=explanation)
+        facts.stream, withdrawn(case, _pending(case), facts, phase, explanation=explanation)
     )
 
 
-def withdrawn(
+def withdrawn(  # noqa: PLR0913 - each says one thing about how it ended
+    case: CaseState,
     move: PendingMove,
     facts: CaseFacts,
     phase: Phase,
     *,
     explanation: Sealed | None = None,
     reason_code: str | None = None,
+    caused_by: UUID | None = None,
 ) -> CustodyMoveWithdrawn:
     """Make the event that ends a pending move from the sender's side."""
     return CustodyMoveWithdrawn(
-        **facts.stamp(CustodyMoveWithdrawn, reason_code=reason_code),
+        **case.stamp(facts, CustodyMoveWithdrawn, reason_code=reason_code, caused_by=caused_by),
         phase=phase,
         due_ended=("D12",),
+        request_event_id=move.request_event_id,
         kind=move.kind,
         to_body_id=move.to_body_id,
         explanation=explanation,
@@ -534,6 +551,7 @@ def withdrawn(
 class CustodyMoveDeclined(CaseEvent, frozen=True, kw_only=True):
     """The asked body did not take the case."""
 
+    request_event_id: UUID
     kind: MoveKind
     to_body_id: str
     explanation: Sealed | None
@@ -541,8 +559,9 @@ class CustodyMoveDeclined(CaseEvent, frozen=True, kw_only=True):
 
 @stored_as("case.custody-move-withdrawn")
 class CustodyMoveWithdrawn(CaseEvent, frozen=True, kw_only=True):
-    """The request to take the case was taken back."""
+    """The request to take the case was taken back, or what happened left it without a purpose."""
 
+    request_event_id: UUID
     kind: MoveKind
     to_body_id: str
     explanation: Sealed | None

@@ -39,7 +39,9 @@ from mediation.case.values import (
     Phase,
     PositiveFen,
     Side,
+    unique,
 )
+from mediation.errors import FieldFault, Malformed
 from mediation.kernel import Decision, decides, evolves, stored_as
 from mediation.privacy import Personal, Sealed
 
@@ -76,7 +78,9 @@ def relay_demand(case: CaseState, command: RelayDemand, facts: CaseFacts) -> Dec
     return Decision.of(
         facts.stream,
         DemandRelayed(
-            **facts.stamp(DemandRelayed, legal_basis="L-PROV 10" if command.formal else "L-PROV 4"),
+            **case.stamp(
+                facts, DemandRelayed, legal_basis="L-PROV 10" if command.formal else "L-PROV 4"
+            ),
             phase=phase,
             due=(due_date("D07", facts, facts.ladder_of(case), DemandRelayed),) if starts else (),
             irregularities=case.flaws(
@@ -113,10 +117,14 @@ def _(case: CaseState, event: DemandRelayed) -> CaseState:
 
 
 class RecordDemandAnswer(CaseFact, frozen=True, kw_only=True):
-    """Record what the employer answered; silence after a formal request is a refusal."""
+    """Record what the employer answered; silence after a formal request is a refusal.
+
+    `respondent_id` says which respondent answered; it may be left out where there is one only.
+    """
 
     matters: ClassVar[frozenset[Matter]] = _DEMANDS
 
+    respondent_id: UUID | None = None
     answer: Literal["GRANTED", "PARTLY", "REFUSED"]
     means: MeansCode
     explanation: Personal | None = None
@@ -134,7 +142,7 @@ def record_demand_answer(
     return Decision.of(
         facts.stream,
         DemandAnswered(
-            **facts.stamp(DemandAnswered),
+            **case.stamp(facts, DemandAnswered),
             phase=phase,
             due=_told_anew(case, command.answer, facts, phase),
             due_ended=case.ending("D07"),
@@ -144,11 +152,26 @@ def record_demand_answer(
                     "out-of-order": case.phase in (Phase.PERFORMING, Phase.WITHDRAWN),
                 }
             ),
+            respondent_id=_answering(case, command),
             answer=command.answer,
             means=command.means,
             explanation=case.text(command.explanation, facts),
         ),
     )
+
+
+def _answering(case: CaseState, command: RecordDemandAnswer) -> UUID:
+    known = [party.party_id for party in case.respondents]
+    if command.respondent_id is None and len(known) > 1:
+        raise Malformed(
+            zh="本案有多个被申请人，请填写由谁答复。",
+            en="There are several respondents: say which of them answered.",
+            faults=(FieldFault("/respondent_id", "required"),),
+        )
+    respondent_id = command.respondent_id or known[0]
+    if respondent_id not in known:
+        raise unknown("respondent_id", "not-a-respondent")
+    return respondent_id
 
 
 def _told_anew(case: CaseState, answer: str, facts: CaseFacts, phase: Phase) -> tuple[DueDate, ...]:
@@ -160,7 +183,7 @@ def _told_anew(case: CaseState, answer: str, facts: CaseFacts, phase: Phase) -> 
     is_over = phase in (Phase.WITHDRAWN, Phase.CLOSED)
     if not is_overtaken or is_over or "D23" in case.due or case.received_at is None:
         return ()
-    start = (case.received_at, facts.event_id(DemandAnswered))
+    start = (case.received_at, case.registration_id)
     return (due_date("D23", facts, facts.ladder_of(case), DemandAnswered, start=start),)
 
 
@@ -168,9 +191,11 @@ def _told_anew(case: CaseState, answer: str, facts: CaseFacts, phase: Phase) -> 
 class DemandAnswered(RecordedFact, frozen=True, kw_only=True):
     """The employer answered: it grants the wish, grants a part of it, or refuses.
 
-    `answer` is that, `means` how it came, `explanation` the reasons and conditions given.
+    `respondent_id` is who answered, `answer` what, `means` how it came, `explanation` the reasons
+    and conditions given.
     """
 
+    respondent_id: UUID
     answer: str
     means: str
     explanation: Sealed | None
@@ -203,7 +228,7 @@ def feed_back_demand(case: CaseState, command: FeedBackDemand, facts: CaseFacts)
     """Record that they were told; once all know the answer, the ten working days are kept (D23)."""
     phase = require_allowed(case, command)
     everybody = tuple(party.party_id for party in case.applicants)
-    told = command.told_ids or everybody
+    told = unique(command.told_ids) or everybody
     if not set(told) <= set(everybody):
         raise unknown("told_ids", "not-an-applicant")
     all_told = set(told) == set(everybody)
@@ -211,11 +236,11 @@ def feed_back_demand(case: CaseState, command: FeedBackDemand, facts: CaseFacts)
     return Decision.of(
         facts.stream,
         DemandFedBack(
-            **facts.stamp(DemandFedBack, legal_basis="L-PROV 4"),
+            **case.stamp(facts, DemandFedBack, legal_basis="L-PROV 4"),
             phase=phase,
             due_ended=case.ending("D23") if all_told and is_answered else (),
             irregularities=case.flaws({"out-of-order": not is_answered}),
-            at_body_id=case.custody_body_id,
+            answer=case.demand_answer,
             told_ids=told,
             means=command.means,
             all_told=all_told,
@@ -227,11 +252,11 @@ def feed_back_demand(case: CaseState, command: FeedBackDemand, facts: CaseFacts)
 class DemandFedBack(RecordedFact, frozen=True, kw_only=True):
     """Workers were told what became of their wish (L-PROV 4).
 
-    `at_body_id` is the body that had the case then, `told_ids` are the workers told, by the
-    `means` named; `all_told` says that they are all who had asked, which ends the duty.
+    `answer` is the answer that was fed back, null before any. `told_ids` are the workers told, by
+    the `means` named; `all_told` says that they are all who had asked, which ends the duty.
     """
 
-    at_body_id: str
+    answer: str | None
     told_ids: tuple[UUID, ...]
     means: str
     all_told: bool
@@ -297,7 +322,7 @@ def record_contract_change(
     return Decision.of(
         facts.stream,
         ContractChangeConfirmed(
-            **facts.stamp(ContractChangeConfirmed, legal_basis="L-LCL 35"),
+            **case.stamp(facts, ContractChangeConfirmed, legal_basis="L-LCL 35"),
             phase=phase,
             due=started,
             due_ended=ended,
@@ -308,8 +333,7 @@ def record_contract_change(
                     "missing-signature": not is_mutual,
                 }
             ),
-            at_body_id=case.custody_body_id,
-            signed_by_ids=command.signed_by_ids,
+            signed_by_ids=unique(command.signed_by_ids),
             obligations=obligations,
             items=tuple(case.text(item.item, facts) for item in command.items),
             superseded_ids=superseded,
@@ -321,13 +345,12 @@ def record_contract_change(
 class ContractChangeConfirmed(RecordedFact, frozen=True, kw_only=True):
     """The labour contract was changed in writing (L-LCL 35).
 
-    `at_body_id` is the body that had the case then, `signed_by_ids` are the parties who signed.
+    `signed_by_ids` are the parties who signed.
     `obligations` are what is to be paid, in fen, and none unless both sides signed; `items` say, in
     the same order, what the paper calls each of them. `superseded_ids` are earlier obligations on
     the same claims on which nothing had been paid: these take their place.
     """
 
-    at_body_id: str
     signed_by_ids: tuple[UUID, ...]
     obligations: tuple[Obligation, ...]
     items: tuple[Sealed, ...]

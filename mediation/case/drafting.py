@@ -25,6 +25,7 @@ from mediation.case.values import (
     PartyIds,
     Phase,
     Side,
+    unique,
 )
 from mediation.errors import FieldFault, Malformed, NotAllowedNow, Refusal
 from mediation.kernel import Decision, decides, evolves, stored_as
@@ -52,20 +53,19 @@ class DraftAgreement(CaseCommand, frozen=True, kw_only=True):
     seal_body_id: Code | None = None
 
 
-def digest_of(printed: Any) -> str:
+FORMAT = "mediation/agreement/1"
+"""Names, inside what is hashed, which form it has; another form gets another name (ADR 0019)."""
+
+
+def digest_of(printed: dict[str, Any]) -> str:
     """Give the SHA-256, in hex, of what is printed: its canonical JSON, free text in clear.
 
-    The printed values hold a random salt, which is sealed like the text: once it is erased, the
-    digest tells nothing of the text any more.
+    The form is written down byte by byte in ADR 0019. The printed values hold a random salt, which
+    is sealed like the text: once it is erased, the digest tells nothing of the text any more.
     """
-    encoded = msgspec.json.encode(printed, enc_hook=plain_for_digest, order="sorted")
+    tagged = {**printed, "format": FORMAT}
+    encoded = msgspec.json.encode(tagged, enc_hook=plain_for_digest, order="sorted")
     return hashlib.sha256(encoded).hexdigest()
-
-
-_BASIS = {
-    Instrument.MEDIATION_AGREEMENT: "L-LDMA 14; L-PROV 26",
-    Instrument.SETTLEMENT_AGREEMENT: "L-PROV 11",
-}
 
 
 @decides(DraftAgreement)
@@ -73,7 +73,7 @@ def draft_agreement(case: CaseState, command: DraftAgreement, facts: CaseFacts) 
     """Store the version with its digest; whoever seals it must be able to."""
     phase = require_allowed(case, command)
     instrument = Instrument(command.instrument)
-    bound_ids = tuple(dict.fromkeys(command.bound_ids))
+    bound_ids = unique(command.bound_ids)
     _require_parties(case, bound_ids)
     _require_results(case, command, frozenset(bound_ids))
     seal_body_id = _sealing_body(case, command, instrument, facts)
@@ -91,10 +91,9 @@ def draft_agreement(case: CaseState, command: DraftAgreement, facts: CaseFacts) 
     return Decision.of(
         facts.stream,
         AgreementDrafted(
-            **facts.stamp(AgreementDrafted, legal_basis=_BASIS[instrument]),
+            **case.stamp(facts, AgreementDrafted, legal_basis=_basis(case, instrument, facts)),
             **printed,
             phase=phase,
-            at_body_id=case.custody_body_id,
             digest=digest_of(
                 {**printed, "case_number": case.case_number, "text": command.text, "salt": salt}
             ),
@@ -102,6 +101,12 @@ def draft_agreement(case: CaseState, command: DraftAgreement, facts: CaseFacts) 
             text=case.text(command.text, facts),
         ),
     )
+
+
+def _basis(case: CaseState, instrument: Instrument, facts: CaseFacts) -> str:
+    if instrument is Instrument.SETTLEMENT_AGREEMENT:
+        return "L-PROV 11"
+    return facts.basis(case, inside="L-LDMA 14; L-PROV 26", elsewhere="L-LDMA 14; cf. L-PROV 26")
 
 
 def _require_parties(case: CaseState, bound_ids: tuple[UUID, ...]) -> None:
@@ -190,11 +195,11 @@ def sealing_capacity(body_id: str, facts: CaseFacts) -> Capacity:
 class AgreementDrafted(CaseEvent, frozen=True, kw_only=True):
     """A version of the agreement was written, with what becomes of each claim.
 
-    `digest` is the SHA-256 of what was printed, text and salt included; `number` and its first
-    digits stand in the footer. `made_as` is the capacity under which the body seals or mediates.
+    `digest` is the SHA-256 of what was printed, text and salt included (ADR 0019); `number` and its
+    first digits stand in the footer. `made_as` is the capacity under which the body seals or
+    mediates.
     """
 
-    at_body_id: str
     number: int
     digest: str
     salt: Sealed
@@ -269,7 +274,7 @@ def check_legality(case: CaseState, command: CheckLegality, facts: CaseFacts) ->
     return Decision.of(
         facts.stream,
         AgreementLegalityChecked(
-            **facts.stamp(AgreementLegalityChecked, legal_basis="L-ARB 78; L-INT2 19"),
+            **case.stamp(facts, AgreementLegalityChecked, legal_basis="L-ARB 78; L-INT2 19"),
             phase=phase,
             number=draft.number,
             digest=draft.digest,

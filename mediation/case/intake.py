@@ -24,8 +24,10 @@ from mediation.case.state import (
     due_date,
     first_report_due,
     level_target,
+    require_countable,
 )
 from mediation.case.values import ClaimLine, Code, Fen, Matter, Name, Party, Phase, Side
+from mediation.codes import DIGEST as CODES_DIGEST
 from mediation.codes import REF as CODES_REF
 from mediation.codes import is_code
 from mediation.errors import FieldFault, Malformed, NotAllowedNow, Refusal
@@ -43,17 +45,51 @@ from mediation.privacy import Personal, Purpose, Sealed
 _NUMBERS = UUID("5d0f3c3e-5a0e-5b42-9d3c-6b1f6f1f8a11")
 
 
-class PartyEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A party as typed in: a company by its clear name, a person (also a sole trader) by `name`.
+CreditCode = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-HJ-NP-RTUWXY]{18}$")]
+"""统一社会信用代码 (GB 32100): 18 digits and letters, without I, O, S, V and Z."""
 
-    `provisional` marks an identity that is not verified yet (a nickname, a shop sign).
+_DIGITS = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+_SOLE_TRADER = "92"
+
+
+def is_credit_code(code: str) -> bool:
+    """Say whether this is a credit code: its characters are, and the check character holds."""
+    if not re.fullmatch(r"[0-9A-HJ-NP-RTUWXY]{18}", code):
+        return False
+    weighed = sum(_DIGITS.index(it) * pow(3, at, 31) for at, it in enumerate(code[:17]))
+    return _DIGITS[-weighed % 31] == code[17]
+
+
+def is_unit_code(code: str) -> bool:
+    """Say whether this is the credit code of a unit and of no person.
+
+    A sole trader (92…) is a person, and a resident's ID number has as many characters.
+    """
+    return is_credit_code(code) and not code.startswith(_SOLE_TRADER) and not _is_id_number(code)
+
+
+def _is_id_number(code: str) -> bool:
+    """Say whether this may be a resident's ID number (GB 11643): a day of birth, a check digit."""
+    if not re.fullmatch(r"\d{6}(19|20)\d\d(0[1-9]|1[0-2])([0-2]\d|3[01])\d{3}[\dX]", code):
+        return False
+    weighed = sum(int(it) * pow(2, 17 - at, 11) for at, it in enumerate(code[:17]))
+    return "10X98765432"[weighed % 11] == code[17]
+
+
+class PartyEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A party as typed in: a unit by `company_name`, a person (also a sole trader) by `name`.
+
+    A unit's name and credit code are stored in clear only where it is said which kind of unit it
+    is (`party_kind` COMPANY or OTHER_UNIT) and its identity is verified; else the name is sealed
+    like a person's. `provisional` marks an identity that is not verified yet (a nickname, a shop
+    sign). What numbers a sole trader, its own credit code too, goes into `id_number`.
     """
 
     role: Code
     party_kind: Code | None = None
     provisional: bool = False
     company_name: Name | None = None
-    credit_code: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Z]{18}$")] | None = None
+    credit_code: CreditCode | None = None
     name: Personal | None = None
     id_number: Personal | None = None
     phone: Personal | None = None
@@ -121,11 +157,17 @@ def reads_counter(command: RegisterCase, facts: CaseFacts) -> tuple[StreamRef, .
     return (number_stream(facts.district, _body_id(command, facts), facts.occurred_on.year),)
 
 
-_COMPANIES = frozenset({"COMPANY", "OTHER_UNIT"})
+_UNITS = frozenset({"COMPANY", "OTHER_UNIT"})
 
 
 def _kind(party: PartyEntry) -> str:
-    return party.party_kind or ("COMPANY" if party.company_name else "WORKER")
+    """Give the kind as stated; nobody is taken for a company because his name stands alone."""
+    return party.party_kind or ("WORKER" if party.role == "WORKER" else "UNSTATED")
+
+
+def _is_in_clear(party: PartyEntry) -> bool:
+    """Only what is said to be a unit, and is verified to be one, stands in clear."""
+    return party.party_kind in _UNITS and not party.provisional
 
 
 def party_faults(pointer: str, party: PartyEntry) -> list[FieldFault]:
@@ -136,13 +178,18 @@ def party_faults(pointer: str, party: PartyEntry) -> list[FieldFault]:
         (
             pointer,
             "person-in-clear",
-            (party.company_name is None and party.credit_code is None)
-            or (_kind(party) in _COMPANIES and party.role != "WORKER"),
+            party.company_name is None
+            or (party.role != "WORKER" and party.party_kind in {None, *_UNITS}),
         ),
         (
             f"{pointer}/credit_code",
-            "pattern",
-            party.credit_code is None or re.fullmatch(r"[0-9A-Z]{18}", party.credit_code),
+            "person-in-clear",
+            party.credit_code is None or (party.company_name is not None and _is_in_clear(party)),
+        ),
+        (
+            f"{pointer}/credit_code",
+            "credit-code",
+            party.credit_code is None or is_unit_code(party.credit_code),
         ),
     )
     unknown = [
@@ -167,6 +214,14 @@ def _require_a_track(command: RegisterCase) -> None:
         )
 
 
+_ENTRY_OF = {
+    "proactive": "PROACTIVE",
+    "court-delegated": "DELEGATED",
+    "arbitration-delegated": "DELEGATED",
+}
+"""Channels that say by themselves on whose initiative the matter stands here, and so its term."""
+
+
 def _check_codes(command: RegisterCase) -> None:
     faults = [
         FieldFault(pointer, "unknown-code", table)
@@ -177,6 +232,9 @@ def _check_codes(command: RegisterCase) -> None:
         )
         if not is_code(table, code)
     ]
+    needed = _ENTRY_OF.get(command.channel, command.entry)
+    if command.entry != needed:
+        faults.append(FieldFault("/channel", "not-of-this-entry", "entries"))
     for side in ("applicants", "respondents"):
         faults += [
             fault
@@ -204,15 +262,18 @@ def party_of(party_id: UUID, entry: PartyEntry, side: Side) -> Party:
     def sealed(value: Personal | None, purpose: Purpose) -> Sealed | None:
         return value.of(party_id, purpose) if value is not None else None
 
+    name, shown = entry.name, entry.company_name
+    if shown is not None and not _is_in_clear(entry):
+        name, shown = Personal(shown), None
     return Party(
         party_id=party_id,
         side=side,
         role=entry.role,
         party_kind=_kind(entry),
         provisional=entry.provisional,
-        company_name=entry.company_name,
+        company_name=shown,
         credit_code=entry.credit_code,
-        name=sealed(entry.name, Purpose.IDENTITY),
+        name=sealed(name, Purpose.IDENTITY),
         id_number=sealed(entry.id_number, Purpose.IDENTITY),
         phone=sealed(entry.phone, Purpose.CONTACT),
         address=sealed(entry.address, Purpose.CONTACT),
@@ -224,6 +285,7 @@ def register_case(case: CaseState, command: RegisterCase, facts: CaseFacts) -> D
     """Give the matter its number and start its clocks."""
     _check_codes(command)
     _require_a_track(command)
+    require_countable(it.claimed_fen for it in command.lines)
     body = facts.network.body(_body_id(command, facts))
     ladder = facts.ladder
     counter = number_stream(facts.district, body.body_id, facts.occurred_on.year)
@@ -252,6 +314,8 @@ def register_case(case: CaseState, command: RegisterCase, facts: CaseFacts) -> D
     registered = CaseRegistered(
         **facts.stamp(CaseRegistered),
         phase=Phase.REGISTERED,
+        at_body_id=body.body_id,
+        at_level=body.level,
         due=(
             *_first_dates(command, facts, body.level, by_application=by_application),
             *first_report_due(case, risk, facts, ladder, CaseRegistered),
@@ -270,6 +334,7 @@ def register_case(case: CaseState, command: RegisterCase, facts: CaseFacts) -> D
         ladder_ref=ladder.ref,
         ladder_digest=ladder.digest,
         codes_ref=CODES_REF,
+        codes_digest=CODES_DIGEST,
         applicants=applicants,
         respondents=respondents,
         request=case.text(command.request, facts),
@@ -334,6 +399,7 @@ class CaseRegistered(RecordedFact, frozen=True, kw_only=True):
     ladder_ref: str
     ladder_digest: str
     codes_ref: str
+    codes_digest: str
     applicants: tuple[Party, ...]
     respondents: tuple[Party, ...]
     request: Sealed
@@ -360,6 +426,7 @@ def _(case: CaseState, event: CaseRegistered) -> CaseState:
         channel=event.channel,
         received_at=event.occurred_at,
         registered_in=event.command_id,
+        registration_id=event.event_id,
         filed_by_id=event.actor_id,
         ladder_ref=event.ladder_ref,
         ladder_digest=event.ladder_digest,
@@ -403,7 +470,7 @@ def raise_flag(case: CaseState, command: RaiseFlag, facts: CaseFacts) -> Decisio
     return Decision.of(
         facts.stream,
         CaseFlagged(
-            **facts.stamp(CaseFlagged),
+            **case.stamp(facts, CaseFlagged),
             phase=require_allowed(case, command),
             due=first_report_due(case, risk, facts, ladder, CaseFlagged),
             irregularities=case.flaws(),
@@ -424,7 +491,7 @@ def clear_flag(case: CaseState, command: ClearFlag, facts: CaseFacts) -> Decisio
     return Decision.of(
         facts.stream,
         FlagCleared(
-            **facts.stamp(FlagCleared),
+            **case.stamp(facts, FlagCleared),
             phase=phase,
             flag=command.flag,
             explanation=case.text(command.explanation, facts),

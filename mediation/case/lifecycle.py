@@ -227,17 +227,12 @@ def open_duties(case: CaseState) -> tuple[str, ...]:
     return tuple(duties)
 
 
-_DUTIES = {
-    "remedies-notice": ("书面告知救济途径", "the written remedies notice"),
-    "performance": ("履行", "performance"),
-}
-
-
 def _still_open(case: CaseState) -> Refusal:
     """Name the duties that are open, as their codes are to be named in a waiver."""
     duties = open_duties(case)
-    zh = "、".join(f"{_DUTIES[duty][0]}（{duty}）" for duty in duties)
-    en = ", ".join(f"{_DUTIES[duty][1]} ({duty})" for duty in duties)
+    said = [(label("duties", duty), duty) for duty in duties]
+    zh = "、".join(f"{words.zh}（{duty}）" for words, duty in said)
+    en = ", ".join(f"{words.en.lower()} ({duty})" for words, duty in said)
     return Refusal(
         "no-open-duty",
         f"尚有事项未办结：{zh}；确不能办结的，请改用“办结销号”（close-case），"

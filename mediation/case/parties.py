@@ -19,6 +19,7 @@ from mediation.case.state import (
     derived_risk,
     first_report_due,
     require_code,
+    require_countable,
     unknown,
 )
 from mediation.case.values import ClaimLine, Code, Fen, Party, Side
@@ -44,16 +45,24 @@ class AddParty(CaseFact, frozen=True, kw_only=True):
 
 
 class IdentifyParty(CaseFact, frozen=True, kw_only=True):
-    """Put a verified identity in the place of a provisional one (a nickname, a shop sign)."""
+    """Put a verified identity in the place of a provisional one (a nickname, a shop sign).
+
+    `verified_by` says by what it was verified: a code of `identity_proofs`.
+    """
 
     party_id: UUID
     party: PartyEntry
+    verified_by: Code | None = None
 
 
 class ConfirmCollective(CaseCommand, frozen=True, kw_only=True):
     """The lead confirms that ten or more workers bring a common claim (L-LDMA 7)."""
 
     explanation: Personal | None = None
+
+
+_KEPT = ("id_number", "phone", "address")
+"""What stays of a party whose name is verified, where it is not typed in again."""
 
 
 def _require_sound(entry: PartyEntry) -> None:
@@ -71,6 +80,7 @@ def add_party(case: CaseState, command: AddParty, facts: CaseFacts) -> Decision:
     """Record the party; more workers may change the risk."""
     _require_sound(command.party)
     party = party_of(facts.new_id("party"), command.party, command.side)
+    require_countable((it.claimed_fen for it in command.lines), beside=case.claimed_fen)
     others = case.respondents if command.side is Side.APPLICANT else case.applicants
     known = {other.party_id for other in others}
     lines = []
@@ -93,7 +103,7 @@ def add_party(case: CaseState, command: AddParty, facts: CaseFacts) -> Decision:
     return Decision.of(
         facts.stream,
         PartyAdded(
-            **facts.stamp(PartyAdded),
+            **case.stamp(facts, PartyAdded),
             phase=require_allowed(case, command),
             due=first_report_due(case, risk, facts, facts.ladder_of(case), PartyAdded),
             irregularities=case.flaws(),
@@ -122,14 +132,19 @@ def identify_party(case: CaseState, command: IdentifyParty, facts: CaseFacts) ->
             "the right party instead.",
             faults=(FieldFault("/party/role", "not-the-same-party"),),
         )
+    if command.verified_by is not None:
+        require_code("identity_proofs", command.verified_by, "verified_by")
     party = party_of(known.party_id, command.party, known.side)
+    kept = tuple(it for it in _KEPT if getattr(party, it) is None and getattr(known, it))
     return Decision.of(
         facts.stream,
         PartyIdentified(
-            **facts.stamp(PartyIdentified),
+            **case.stamp(facts, PartyIdentified),
             phase=require_allowed(case, command),
             irregularities=case.flaws(),
             party=party,
+            kept=kept,
+            verified_by=command.verified_by,
         ),
     )
 
@@ -143,7 +158,7 @@ def confirm_collective(case: CaseState, command: ConfirmCollective, facts: CaseF
     return Decision.of(
         facts.stream,
         CollectiveConfirmed(
-            **facts.stamp(CollectiveConfirmed, legal_basis="L-LDMA 7"),
+            **case.stamp(facts, CollectiveConfirmed, legal_basis="L-LDMA 7"),
             phase=phase,
             due=first_report_due(case, risk, facts, ladder, CollectiveConfirmed),
             workers=case.workers,
@@ -164,9 +179,16 @@ class PartyAdded(RecordedFact, frozen=True, kw_only=True):
 
 @stored_as("case.party-identified")
 class PartyIdentified(RecordedFact, frozen=True, kw_only=True):
-    """The identity of a party was verified; it takes the place of what was recorded before."""
+    """The identity of a party was verified; it takes the place of what was recorded before.
+
+    But for the fields that `kept` names, which were not typed in again and stay as they were: a
+    null in any other field of `party` means that there is nothing. `verified_by` says by what it
+    was verified, null if that was not said.
+    """
 
     party: Party
+    kept: tuple[str, ...]
+    verified_by: str | None
 
 
 @stored_as("case.collective-confirmed")
@@ -196,14 +218,8 @@ def _(case: CaseState, event: PartyIdentified) -> CaseState:
     said = event.party
 
     def now(parties: tuple[Party, ...]) -> tuple[Party, ...]:
-        # What was not typed in again stays as it was recorded before.
         return tuple(
-            msgspec.structs.replace(
-                said,
-                id_number=said.id_number or it.id_number,
-                phone=said.phone or it.phone,
-                address=said.address or it.address,
-            )
+            msgspec.structs.replace(said, **{name: getattr(it, name) for name in event.kept})
             if it.party_id == said.party_id
             else it
             for it in parties

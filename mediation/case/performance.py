@@ -19,9 +19,16 @@ from mediation.case.state import (
     CaseState,
     RecordedFact,
     due_date,
+    require_countable,
     unknown,
 )
-from mediation.case.values import Obligation, Payment, Phase, PositiveFen
+from mediation.case.values import (
+    Obligation,
+    Payment,
+    Phase,
+    PositiveFen,
+    unique,
+)
 from mediation.errors import FieldFault, Malformed
 from mediation.kernel import Decision, Event, decides, evolves, stored_as
 
@@ -63,6 +70,8 @@ def obligations_of(
             en="Too many obligations for the claims of this case; combine them and submit again.",
             faults=(FieldFault("/obligations", "length"),),
         )
+    standing = sum(it.obligation.agreed_fen for it in case.payments)
+    require_countable((entry.agreed_fen for entry in entries), beside=standing)
     respondents = {party.party_id for party in case.respondents}
     instalments: Counter[UUID] = Counter()
     obligations = []
@@ -83,7 +92,7 @@ def obligations_of(
                 due_on=entry.due_on,
                 instalment_no=instalments[line.line_id],
                 recurring=False,
-                joint_ids=entry.joint_ids,
+                joint_ids=unique(entry.joint_ids),
             )
         )
     return tuple(obligations)
@@ -127,14 +136,13 @@ def checks_of(
     """
     unpaid = {it.obligation.due_on for it in payments if not it.is_performed}
     ladder = facts.ladder_of(case)
-    event_id = facts.event_id(event_type)
     started = tuple(
         due_date(
             "D10",
             facts,
             ladder,
             event_type,
-            start=(first_moment_of(day), event_id),
+            start=(first_moment_of(day), None),
             subject=day.isoformat(),
         )
         for day in sorted(unpaid)
@@ -163,12 +171,16 @@ def checks_once_owed(
 
 
 class RecordPerformance(CaseFact, frozen=True, kw_only=True):
-    """Record one payment on one obligation, in fen; `occurred_at` is when it was paid."""
+    """Record one payment on one obligation, in fen; `occurred_at` is when it was paid.
+
+    `paid_by_id` is the party who paid, where that is known: the debtor, or who answers beside it.
+    """
 
     obligation_id: UUID
     paid_fen: PositiveFen
     payment_means: Literal["cash", "bank-transfer", "mobile-payment", "in-kind", "other"]
     proof_kind: Literal["receipt", "bank-slip", "payroll", "worker-confirmed", "none"]
+    paid_by_id: UUID | None = None
 
 
 @decides(RecordPerformance)
@@ -180,6 +192,8 @@ def record_performance(case: CaseState, command: RecordPerformance, facts: CaseF
     )
     if payment is None:
         raise unknown("obligation_id", "unknown-obligation")
+    if command.paid_by_id is not None:
+        case.party(command.paid_by_id)
     obligation = payment.obligation
     applied = min(command.paid_fen, obligation.agreed_fen - payment.applied_fen)
     is_done_now = applied > 0 and payment.applied_fen + applied >= obligation.agreed_fen
@@ -200,7 +214,7 @@ def record_performance(case: CaseState, command: RecordPerformance, facts: CaseF
         else ()
     )
     performed = ObligationPerformed(
-        **facts.stamp(ObligationPerformed),
+        **case.stamp(facts, ObligationPerformed),
         phase=phase,
         due=revisit,
         due_ended=ended,
@@ -216,11 +230,12 @@ def record_performance(case: CaseState, command: RecordPerformance, facts: CaseF
         days_late=max(0, (facts.occurred_on - obligation.due_on).days),
         payment_means=command.payment_means,
         proof_kind=command.proof_kind,
+        paid_by_id=command.paid_by_id,
     )
     if not is_done_now or any(not it.is_performed for it in after):
         return Decision.of(facts.stream, performed)
     fully = ObligationsFullyPerformed(
-        **facts.stamp(ObligationsFullyPerformed),
+        **case.stamp(facts, ObligationsFullyPerformed, caused_by=performed.event_id),
         phase=phase,
         applied_fen=sum(it.applied_fen for it in after),
         # Slips may be typed in out of order: the day of the last payment counts.
@@ -241,7 +256,9 @@ def _paid(payment: Payment, obligation_id: UUID, applied_fen: int) -> Payment:
 class ObligationPerformed(RecordedFact, frozen=True, kw_only=True):
     """A payment was made: paid = applied to what was agreed + surplus, in fen.
 
-    `days_late` counts calendar days after the day it was due; 0 for a payment in time or early.
+    `respondent_id` is the debtor, `paid_by_id` the party who paid: null if that is not known, or if
+    it was nobody of the case. `days_late` counts calendar days after the day it was due; 0 for a
+    payment in time or early.
     """
 
     obligation_id: UUID
@@ -255,6 +272,7 @@ class ObligationPerformed(RecordedFact, frozen=True, kw_only=True):
     days_late: int
     payment_means: str
     proof_kind: str
+    paid_by_id: UUID | None
 
 
 @stored_as("case.obligations-fully-performed")

@@ -34,13 +34,13 @@ from mediation.case.state import (
 from mediation.case.values import (
     Code,
     Matter,
-    Name,
     Obligation,
     Outcome,
     PartyIds,
     Phase,
     Proceeding,
     Side,
+    unique,
 )
 from mediation.kernel import Decision, decides, evolves, stored_as
 from mediation.privacy import Personal, Sealed
@@ -58,8 +58,8 @@ class TakeRemedyRoute(CaseFact, frozen=True, kw_only=True):
 
     forum: Code
     filed_by_ids: PartyIds
-    forum_name: Name
-    docket_no: Name | None = None
+    forum_name: Personal
+    docket_no: Personal | None = None
     exception_code: Code | None = None
 
 
@@ -74,7 +74,7 @@ def take_remedy_route(case: CaseState, command: TakeRemedyRoute, facts: CaseFact
     here = case.phase or phase
     proceeding_id = facts.new_id("proceeding")
     taken = RemedyRouteTaken(
-        **facts.stamp(RemedyRouteTaken, legal_basis="L-LDMA 5"),
+        **case.stamp(facts, RemedyRouteTaken, legal_basis="L-LDMA 5"),
         phase=phase,
         due=_status_due(case, facts, RemedyRouteTaken, proceeding_id),
         due_ended=case.ending(*CLOCKS),
@@ -85,21 +85,20 @@ def take_remedy_route(case: CaseState, command: TakeRemedyRoute, facts: CaseFact
                 and not any(it.forum == "arbitration" and not it.is_open for it in case.proceedings)
             }
         ),
-        at_body_id=case.custody_body_id,
         proceeding_id=proceeding_id,
         forum=command.forum,
-        forum_name=command.forum_name,
-        docket_no=command.docket_no,
-        filed_by_ids=command.filed_by_ids,
+        forum_name=case.text(command.forum_name, facts),
+        docket_no=case.text(command.docket_no, facts),
+        filed_by_ids=unique(command.filed_by_ids),
         exception_code=command.exception_code,
     )
     outcome = Outcome.WITHDRAWN if Side.APPLICANT in sides else Outcome.FAILED
     after: tuple[CaseEvent, ...] = (
-        (concluded(case, facts, outcome, phase, clocks=taken.due_ended),)
+        (concluded(case, facts, outcome, phase, caused_by=taken.event_id, clocks=taken.due_ended),)
         if case.acceptance_open
         else ()
     )
-    before = ending_move(case, facts, here, reason_code="remedy-route-taken")
+    before = ending_move(case, facts, here, reason_code="remedy-route-taken", by=RemedyRouteTaken)
     return Decision.of(facts.stream, *before, taken, *after)
 
 
@@ -117,17 +116,16 @@ def _status_due(
 class RemedyRouteTaken(RecordedFact, frozen=True, kw_only=True):
     """A party filed for arbitration, in court or with another authority (L-LDMA 5; L-PML 3).
 
-    `at_body_id` is the body that had the case then. `proceeding_id` names the proceeding from now
+    `proceeding_id` names the proceeding from now
     on, `forum` is its kind, `forum_name` the authority and `docket_no` its case number, if known.
     `filed_by_ids` are the parties who filed. `exception_code` is what permits a suit without
     arbitration before it (L-INT1 13, 15, 51; L-LDMA 29).
     """
 
-    at_body_id: str
     proceeding_id: UUID
     forum: str
-    forum_name: str
-    docket_no: str | None
+    forum_name: Sealed
+    docket_no: Sealed | None
     filed_by_ids: tuple[UUID, ...]
     exception_code: str | None
 
@@ -138,8 +136,8 @@ class OpenProceeding(CaseFact, frozen=True, kw_only=True):
     matters: ClassVar[frozenset[Matter]] = _MATTERS
 
     forum: Code
-    forum_name: Name
-    docket_no: Name | None = None
+    forum_name: Personal
+    docket_no: Personal | None = None
     filed_by_ids: PartyIds
     source: Code
     source_note: Personal | None = None
@@ -157,7 +155,7 @@ def open_proceeding(case: CaseState, command: OpenProceeding, facts: CaseFacts) 
     return Decision.of(
         facts.stream,
         ProceedingOpened(
-            **facts.stamp(ProceedingOpened),
+            **case.stamp(facts, ProceedingOpened),
             phase=phase,
             due=_status_due(case, facts, ProceedingOpened, proceeding_id),
             irregularities=case.flaws(
@@ -165,9 +163,9 @@ def open_proceeding(case: CaseState, command: OpenProceeding, facts: CaseFacts) 
             ),
             proceeding_id=proceeding_id,
             forum=command.forum,
-            forum_name=command.forum_name,
-            docket_no=command.docket_no,
-            filed_by_ids=command.filed_by_ids,
+            forum_name=case.text(command.forum_name, facts),
+            docket_no=case.text(command.docket_no, facts),
+            filed_by_ids=unique(command.filed_by_ids),
             source=command.source,
             source_note=case.text(command.source_note, facts),
         ),
@@ -185,8 +183,8 @@ class ProceedingOpened(RecordedFact, frozen=True, kw_only=True):
 
     proceeding_id: UUID
     forum: str
-    forum_name: str
-    docket_no: str | None
+    forum_name: Sealed
+    docket_no: Sealed | None
     filed_by_ids: tuple[UUID, ...]
     source: str
     source_note: Sealed | None
@@ -210,7 +208,7 @@ class UpdateProceeding(CaseFact, frozen=True, kw_only=True):
     proceeding_id: UUID
     step: Code
     result: Code | None = None
-    docket_no: Name | None = None
+    docket_no: Personal | None = None
     source: Code
 
 
@@ -228,7 +226,7 @@ def update_proceeding(case: CaseState, command: UpdateProceeding, facts: CaseFac
     return Decision.of(
         facts.stream,
         ProceedingUpdated(
-            **facts.stamp(ProceedingUpdated),
+            **case.stamp(facts, ProceedingUpdated),
             phase=phase,
             due=_status_due(case, facts, ProceedingUpdated, proceeding.proceeding_id)
             if goes_on
@@ -239,7 +237,7 @@ def update_proceeding(case: CaseState, command: UpdateProceeding, facts: CaseFac
             forum=proceeding.forum,
             step=command.step,
             result=command.result,
-            docket_no=command.docket_no,
+            docket_no=case.text(command.docket_no, facts),
             source=command.source,
         ),
     )
@@ -265,7 +263,7 @@ class ProceedingUpdated(RecordedFact, frozen=True, kw_only=True):
     forum: str
     step: str
     result: str | None
-    docket_no: str | None
+    docket_no: Sealed | None
     source: str
 
 
@@ -309,7 +307,7 @@ def set_obligations(case: CaseState, command: SetObligations, facts: CaseFacts) 
     return Decision.of(
         facts.stream,
         ObligationsSet(
-            **facts.stamp(ObligationsSet),
+            **case.stamp(facts, ObligationsSet),
             phase=phase,
             due=started,
             due_ended=ended,
@@ -319,7 +317,6 @@ def set_obligations(case: CaseState, command: SetObligations, facts: CaseFacts) 
                     "out-of-order": phase not in (Phase.PERFORMING, Phase.CLOSED),
                 }
             ),
-            at_body_id=case.custody_body_id,
             source_document=command.source_document,
             proceeding_id=command.proceeding_id,
             obligations=obligations,
@@ -332,13 +329,12 @@ def set_obligations(case: CaseState, command: SetObligations, facts: CaseFacts) 
 class ObligationsSet(RecordedFact, frozen=True, kw_only=True):
     """A document of arbitration or court says who has to pay what, and until when.
 
-    `at_body_id` is the body that had the case then, `source_document` the kind of document and
+    `source_document` is the kind of document and
     `proceeding_id` the proceeding it comes from, if named. `obligations` are what is to be paid,
     in fen; `superseded_ids` are earlier obligations on the same claims on which nothing had been
     paid: these take their place.
     """
 
-    at_body_id: str
     source_document: str
     proceeding_id: UUID | None
     obligations: tuple[Obligation, ...]

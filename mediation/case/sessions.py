@@ -10,7 +10,14 @@ import msgspec
 
 from mediation.case.lifecycle import require_allowed
 from mediation.case.state import CaseFact, CaseFacts, CaseState, RecordedFact, require_code
-from mediation.case.values import Answer, Code, Matter, MeansCode, Phase
+from mediation.case.values import (
+    Answer,
+    Code,
+    Matter,
+    MeansCode,
+    Phase,
+    unique,
+)
 from mediation.kernel import Decision, decides, evolves, stored_as
 from mediation.privacy import Personal, Sealed
 
@@ -28,7 +35,7 @@ def serve_rights_notice(case: CaseState, command: ServeRightsNotice, facts: Case
     return Decision.of(
         facts.stream,
         RightsNoticeServed(
-            **facts.stamp(RightsNoticeServed, legal_basis="L-PML 23, 24"),
+            **case.stamp(facts, RightsNoticeServed, legal_basis="L-PML 23; L-PML 24"),
             phase=require_allowed(case, command),
             irregularities=case.flaws(),
             party_id=case.party(command.party_id).party_id,
@@ -81,18 +88,16 @@ def record_session(case: CaseState, command: RecordSession, facts: CaseFacts) ->
         require_code("attendee_roles", code, f"also_present/{at}")
     phase = require_allowed(case, command)
     held = SessionHeld(
-        **facts.stamp(SessionHeld),
+        **case.stamp(facts, SessionHeld),
         phase=phase,
         due_ended=case.ending("D06") if case.phase is Phase.ASSIGNED else (),
         irregularities=_flaws(case, command, facts),
-        at_body_id=case.custody_body_id,
-        level=case.level,
         mode=command.mode,
-        attending_ids=command.attending_ids,
-        host_ids=command.host_ids,
+        attending_ids=unique(command.attending_ids),
+        host_ids=unique(command.host_ids),
         also_present=command.also_present,
         place=case.text(command.place, facts),
-        signed_by_ids=command.signed_by_ids,
+        signed_by_ids=unique(command.signed_by_ids),
         minutes=case.text(command.minutes, facts),
         result=command.result,
     )
@@ -108,14 +113,14 @@ def _told_at_the_start(
     untold = [it for it in command.attending_ids if it not in case.rights_served_at]
     return tuple(
         RightsNoticeServed(
-            **facts.stamp(RightsNoticeServed, legal_basis="L-PML 23, 24")
+            **case.stamp(facts, RightsNoticeServed, legal_basis="L-PML 23; L-PML 24")
             | {"event_id": facts.new_id(f"rights:{party_id}")},
             phase=case.phase or Phase.REGISTERED,
             irregularities=case.flaws(),
             party_id=party_id,
             means="attending",
         )
-        for party_id in dict.fromkeys(untold)
+        for party_id in unique(untold)
     )
 
 
@@ -154,8 +159,6 @@ def _flaws(case: CaseState, command: RecordSession, facts: CaseFacts) -> tuple[s
 class SessionHeld(RecordedFact, frozen=True, kw_only=True):
     """A session took place; its minutes are privileged (L-PROV 11, L-ONL 18)."""
 
-    at_body_id: str
-    level: str
     mode: str
     attending_ids: tuple[UUID, ...]
     host_ids: tuple[UUID, ...]

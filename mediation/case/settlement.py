@@ -31,6 +31,7 @@ from mediation.case.values import (
     PartyIds,
     Phase,
     Side,
+    unique,
 )
 from mediation.kernel import Decision, decides, evolves, stored_as
 from mediation.privacy import Personal, Sealed
@@ -96,7 +97,6 @@ def _paper(
     return written, {
         "due": started,
         "due_ended": ended,
-        "at_body_id": case.custody_body_id,
         "obligations": obligations,
         "superseded_ids": superseded,
         "text": case.text(command.text, facts),
@@ -172,7 +172,7 @@ def give_undertaking(case: CaseState, command: GiveUndertaking, facts: CaseFacts
     return Decision.of(
         facts.stream,
         UndertakingGiven(
-            **facts.stamp(UndertakingGiven, legal_basis="L-LDMA 27"),
+            **case.stamp(facts, UndertakingGiven, legal_basis="L-LDMA 27"),
             **paper,
             phase=require_allowed(case, command),
             irregularities=_flaws(case, facts, unsigned=for_others),
@@ -192,11 +192,11 @@ def record_settlement(case: CaseState, command: RecordSettlement, facts: CaseFac
     return Decision.of(
         facts.stream,
         SettlementRecorded(
-            **facts.stamp(SettlementRecorded, legal_basis="L-PROV 11"),
+            **case.stamp(facts, SettlementRecorded, legal_basis="L-PROV 11"),
             **paper,
             phase=require_allowed(case, command),
             irregularities=_flaws(case, facts, unsigned=not is_whole),
-            signed_by_ids=signed_by,
+            signed_by_ids=unique(signed_by),
         ),
     )
 
@@ -221,11 +221,11 @@ def record_oral_agreement(
     capacity = facts.capacity_of(case.custody_body_id)
     may_be_oral = command.done_on_the_spot or (capacity is not None and capacity.oral_ok)
     event = OralAgreementRecorded(
-        **facts.stamp(OralAgreementRecorded, legal_basis="L-PML 28, 30"),
+        **case.stamp(facts, OralAgreementRecorded, legal_basis="L-PML 28; L-PML 30"),
         **paper,
         phase=phase,
         irregularities=_flaws(case, facts, unsigned=not is_whole, not_on_the_spot=not may_be_oral),
-        agreed_by_ids=agreed_by,
+        agreed_by_ids=unique(agreed_by),
         done_on_the_spot=command.done_on_the_spot,
     )
     if not concludes:
@@ -233,13 +233,16 @@ def record_oral_agreement(
     here = case.phase or phase
     return Decision.of(
         facts.stream,
-        *ending_move(case, facts, here, reason_code="concluded", only_climbs=True),
+        *ending_move(
+            case, facts, here, reason_code="concluded", by=OralAgreementRecorded, only_climbs=True
+        ),
         event,
         concluded(
             case,
             facts,
             Outcome.AGREED,
             phase,
+            caused_by=event.event_id,
             payments=payments_after(case.payments, event.superseded_ids, event.obligations),
             paper=(event.event_id, Instrument.ORAL_RECORD),
         ),
@@ -250,7 +253,6 @@ def record_oral_agreement(
 class UndertakingGiven(RecordedFact, frozen=True, kw_only=True):
     """A respondent undertook in writing to pay; `made_as` is the body's capacity that day."""
 
-    at_body_id: str
     respondent_id: UUID
     obligations: tuple[Obligation, ...]
     superseded_ids: tuple[UUID, ...]
@@ -263,7 +265,6 @@ class UndertakingGiven(RecordedFact, frozen=True, kw_only=True):
 class SettlementRecorded(RecordedFact, frozen=True, kw_only=True):
     """The parties settled in a paper of their own."""
 
-    at_body_id: str
     signed_by_ids: tuple[UUID, ...]
     obligations: tuple[Obligation, ...]
     superseded_ids: tuple[UUID, ...]
@@ -275,7 +276,6 @@ class SettlementRecorded(RecordedFact, frozen=True, kw_only=True):
 class OralAgreementRecorded(RecordedFact, frozen=True, kw_only=True):
     """The parties agreed by word of mouth; it took effect at once (L-PML 30)."""
 
-    at_body_id: str
     agreed_by_ids: tuple[UUID, ...]
     obligations: tuple[Obligation, ...]
     superseded_ids: tuple[UUID, ...]

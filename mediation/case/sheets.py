@@ -46,7 +46,7 @@ def record_transfer_sheet(
     return Decision.of(
         facts.stream,
         TransferSheetRecorded(
-            **facts.stamp(TransferSheetRecorded, legal_basis="L-PIPL 23"),
+            **case.stamp(facts, TransferSheetRecorded, legal_basis="L-PIPL 23"),
             phase=require_allowed(case, command),
             irregularities=case.flaws(checks),
             party_id=party.party_id,

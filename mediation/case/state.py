@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
-from typing import Any, ClassVar, Self, overload
+from typing import Any, ClassVar, Self, cast, overload
 from uuid import UUID, uuid5
 
 import msgspec
 
-from mediation.calendar import DueDate, day_of, due
+from mediation.calendar import DueDate, Unit, day_of, due
 from mediation.case.values import (
+    MOST_FEN_OF_A_CASE,
     Answer,
     ClaimLine,
     Draft,
@@ -62,6 +63,7 @@ class CaseState(msgspec.Struct, frozen=True, kw_only=True):
     phase: Phase | None = None
     received_at: datetime | None = None
     registered_in: UUID | None = None
+    registration_id: UUID | None = None
     is_on_one_form: bool = False
     filed_by_id: UUID | None = None
     ladder_ref: str = ""
@@ -80,6 +82,7 @@ class CaseState(msgspec.Struct, frozen=True, kw_only=True):
     risk: str = ""
     consents: dict[UUID, Answer] = {}
     agreed_at: dict[UUID, datetime] = {}
+    agreed_in: dict[UUID, UUID] = {}
     sheets: tuple[Sheet, ...] = ()
     disclosed_ids: frozenset[UUID] = frozenset()
     withdrawn_ids: frozenset[UUID] = frozenset()
@@ -249,6 +252,21 @@ class CaseState(msgspec.Struct, frozen=True, kw_only=True):
         """The party's latest answer at the present body is AGREED."""
         return self.consents.get(party.party_id) is Answer.AGREED
 
+    def stamp(
+        self,
+        facts: CaseFacts,
+        event_type: type[Event],
+        *,
+        reason_code: str | None = None,
+        legal_basis: str | None = None,
+        caused_by: UUID | None = None,
+    ) -> dict[str, Any]:
+        """Give the envelope of a new event of this case, and where the case is now."""
+        stamped = facts.stamp(
+            event_type, reason_code=reason_code, legal_basis=legal_basis, caused_by=caused_by
+        )
+        return stamped | {"at_body_id": self.custody_body_id, "at_level": self.level}
+
     @overload
     def text(self, value: Personal, facts: CaseFacts) -> Sealed: ...
     @overload
@@ -305,15 +323,17 @@ class CaseFact(CaseCommand, frozen=True, kw_only=True):
 class CaseEvent(Event, frozen=True, kw_only=True):
     """An event of a case: after the envelope, the phase it leaves behind, and its due dates.
 
-    `due` are the dates that start with it, `due_ended` the keys of those that end with it: what
-    was decided, to be copied by whoever folds. `approved_by_ids` approved what needs an approval:
-    a late entry, a move.
+    `at_body_id` and `at_level` are the body that had the case when it happened, and its level:
+    before the event, so that a hand-over stands at the body that gives the case away. `due` are
+    the dates that start with it, `due_ended` the keys of those that end with it: what was decided,
+    to be copied by whoever folds. Ends come before starts: a key that stands in both starts anew.
     """
 
     phase: Phase
+    at_body_id: str
+    at_level: str
     due: tuple[DueDate, ...] = ()
     due_ended: tuple[str, ...] = ()
-    approved_by_ids: tuple[UUID, ...] = ()
 
 
 class RecordedFact(CaseEvent, frozen=True, kw_only=True):
@@ -323,27 +343,15 @@ class RecordedFact(CaseEvent, frozen=True, kw_only=True):
 
 
 class CaseFacts(OfficeFacts, frozen=True, kw_only=True):
-    """The facts of a decision on a case.
+    """The facts of a decision on a case."""
 
-    `late_entry_approved_by_ids` are those who approved that this very command is typed in late.
-    """
+    def basis(self, case: CaseState, *, inside: str, elsewhere: str) -> str:
+        """Give the law by which a body acts: one inside an employer, or any other.
 
-    late_entry_approved_by_ids: tuple[UUID, ...] = ()
-
-    def stamp(
-        self,
-        event_type: type[Event],
-        *,
-        reason_code: str | None = None,
-        legal_basis: str | None = None,
-        approved_by_ids: Iterable[UUID] = (),
-    ) -> dict[str, Any]:
-        """Give the envelope of a new event, and to an event of a case who approved it."""
-        stamped = super().stamp(event_type, reason_code=reason_code, legal_basis=legal_basis)
-        if issubclass(event_type, CaseEvent):
-            approvers = (*self.late_entry_approved_by_ids, *approved_by_ids)
-            stamped["approved_by_ids"] = tuple(dict.fromkeys(approvers))
-        return stamped
+        L-PROV binds the committees of enterprises; elsewhere it is followed by analogy (cf.).
+        """
+        level = self.ladder_of(case).level(case.level)
+        return inside if level.inside_employer else elsewhere
 
     def capacity_of(self, body_id: str) -> Capacity | None:
         """Give what a body may do on the day of the fact; None if that was never settled."""
@@ -378,27 +386,30 @@ def due_date(  # noqa: PLR0913 - each argument is one reason the date depends on
     *,
     length: int | None = None,
     no_later_than: date | None = None,
-    start: tuple[datetime, UUID] | None = None,
+    start: tuple[datetime, UUID | None] | None = None,
     subject: str | None = None,
 ) -> DueDate:
     """Decide a due date that starts with the event being decided, or at `start` (ADR 0007).
 
-    A limit that the ladder sets goes before the catalogue's own length.
+    `start` is a time with the event that records it, None where it is no more than a date.
+    A limit that the ladder sets goes before the catalogue's own: length, unit and source.
     """
     limit = ladder.limit(code)
     at, event_id = start or (facts.occurred_at, facts.event_id(event_type))
     decided = due(
         code,
         start_at=at,
-        start_event_id=str(event_id),
+        start_event_id=event_id,
         calendar=facts.calendar,
         length=limit.length if limit and length is None else length,
+        unit=cast("Unit", limit.unit) if limit and length is None else None,
         no_later_than=no_later_than,
         decided_on=day_of(facts.at),
         subject=subject,
     )
     # A red case has another length of the same deadline, not another deadline.
-    return msgspec.structs.replace(decided, code=code.partition("-")[0])
+    decided = msgspec.structs.replace(decided, code=code.partition("-")[0])
+    return msgspec.structs.replace(decided, article=limit.source) if limit else decided
 
 
 def level_target(
@@ -407,6 +418,20 @@ def level_target(
     """Decide D13, the internal target of a level, never later than the statutory end."""
     days = ladder.target_days(level)
     return due_date("D13", facts, ladder, event_type, length=days, no_later_than=end)
+
+
+def require_countable(sums: Iterable[int], *, beside: int = 0) -> None:
+    """Refuse sums, in fen, that a case cannot hold together.
+
+    Raises:
+        Malformed: with what stands `beside` them they pass `MOST_FEN_OF_A_CASE`.
+    """
+    if sum(sums) + beside > MOST_FEN_OF_A_CASE:
+        raise Malformed(
+            zh="本案金额合计超出可登记的范围，请核对金额（单位为分）。",
+            en="The sums of this case together pass what can be recorded; check them (in fen).",
+            code="sum-too-large",
+        )
 
 
 def days_left_on(case: CaseState, facts: CaseFacts) -> int | None:

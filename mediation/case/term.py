@@ -24,7 +24,12 @@ from mediation.case.state import (
     due_date,
     level_target,
 )
-from mediation.case.values import Matter, PartyIds, Side
+from mediation.case.values import (
+    Matter,
+    PartyIds,
+    Side,
+    unique,
+)
 from mediation.errors import NotAllowedNow, Refusal
 from mediation.kernel import Decision, decides, evolves, stored_as
 
@@ -34,6 +39,7 @@ _DISPUTES = frozenset({Matter.DISPUTE})
 class ExtendTerm(CaseCommand, frozen=True, kw_only=True):
     """Extend the statutory term to a day that every party taking part agreed to.
 
+    `until_on` is the last day of the extension.
     It rests on the transfer sheets of the last move, or on an extension signed by the parties;
     it may be recorded late.
     """
@@ -55,7 +61,7 @@ class LapseTerm(CaseCommand, frozen=True, kw_only=True):
 
     code: Literal["D02", "D03", "D04"]
     due_on: date
-    start_event_id: UUID
+    start_event_id: UUID | None = None
 
 
 @decides(ExtendTerm)
@@ -68,7 +74,7 @@ def extend_term(case: CaseState, command: ExtendTerm, facts: CaseFacts) -> Decis
     ladder = facts.ladder_of(case)
     began_on = _began_on(term)
     days = (command.until_on - began_on).days
-    since = (first_moment_of(began_on), facts.event_id(TermExtended))
+    since = (first_moment_of(began_on), None)
     extended = due_date(_code(case), facts, ladder, TermExtended, length=days, start=since)
     target = case.due.get("D13")
     is_rest = target is not None and target.rule == "rest"
@@ -78,13 +84,13 @@ def extend_term(case: CaseState, command: ExtendTerm, facts: CaseFacts) -> Decis
     return Decision.of(
         facts.stream,
         TermExtended(
-            **facts.stamp(TermExtended, legal_basis="L-LDMA 14; L-ZJ 10"),
+            **case.stamp(facts, TermExtended, legal_basis="L-LDMA 14; L-ZJ 10"),
             phase=phase,
             due=(extended, *own),
             due_ended=case.ending("D02", "D03", "D04", *(("D13",) if is_rest else ())),
-            from_on=term.due_on,
-            until_on=command.until_on,
-            agreed_ids=command.agreed_ids,
+            earlier_due_on=term.due_on,
+            extended_to_on=command.until_on,
+            agreed_ids=unique(command.agreed_ids),
             basis=command.basis,
             late=facts.occurred_on > term.rolled_on,
         ),
@@ -152,10 +158,14 @@ def _code(case: CaseState) -> str:
 
 @stored_as("case.term-extended")
 class TermExtended(CaseEvent, frozen=True, kw_only=True):
-    """The parties agreed to go on until a later day; `late` if that was signed after the term."""
+    """The parties agreed to go on until a later day; `late` if that was signed after the term.
 
-    from_on: date
-    until_on: date
+    `earlier_due_on` is the last day of the term before it, `extended_to_on` the last day of the
+    extension: both are days on which mediation may still end in time.
+    """
+
+    earlier_due_on: date
+    extended_to_on: date
     agreed_ids: tuple[UUID, ...]
     basis: str
     late: bool
@@ -190,7 +200,8 @@ def lapse_term(case: CaseState, command: LapseTerm, facts: CaseFacts) -> Decisio
     return Decision.of(
         facts.stream,
         StatutoryTermLapsed(
-            **facts.stamp(
+            **case.stamp(
+                facts,
                 StatutoryTermLapsed,
                 legal_basis="L-PROV 29" if is_own else "L-LDMA 14; L-ZJ 10",
             ),
@@ -210,7 +221,7 @@ def lapse_term(case: CaseState, command: LapseTerm, facts: CaseFacts) -> Decisio
 def _seen(case: CaseState, command: LapseTerm) -> DueDate | None:
     """Find the term that the timer saw, if it still runs and its lapse is not on record."""
     terms = (None if case.term_lapsed else case.term, case.own_term)
-    seen = (command.code, command.due_on, str(command.start_event_id))
+    seen = (command.code, command.due_on, command.start_event_id)
     running = (it for it in terms if it is not None)
     return next((it for it in running if (it.code, it.due_on, it.start_event_id) == seen), None)
 

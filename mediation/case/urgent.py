@@ -19,13 +19,21 @@ from mediation.case.state import (
     require_code,
     unknown,
 )
-from mediation.case.values import Addressee, UrgentReport
+from mediation.case.values import Addressee, Code, UrgentReport
 from mediation.errors import FieldFault, Malformed
 from mediation.kernel import Decision, Moment, aware, decides, evolves, stored_as
 from mediation.privacy import Personal, Sealed
 
 _BOTH = frozenset({"party-government", "upper-union"})
 """The kinds of addressee that every urgent report goes to."""
+
+
+class AddresseeEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """To whom an urgent report goes: a code of `addressee_kinds`, its name, its body if ours."""
+
+    kind: Code
+    name: Personal
+    body_id: Code | None = None
 
 
 class ReportUrgent(CaseFact, frozen=True, kw_only=True):
@@ -37,7 +45,7 @@ class ReportUrgent(CaseFact, frozen=True, kw_only=True):
 
     kind: Literal["first", "follow-up", "final"]
     known_at: Moment | None = None
-    addressees: Annotated[tuple[Addressee, ...], msgspec.Meta(min_length=2, max_length=20)]
+    addressees: Annotated[tuple[AddresseeEntry, ...], msgspec.Meta(min_length=2, max_length=20)]
     text: Personal
     headcount: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
 
@@ -54,7 +62,7 @@ def report_urgent(case: CaseState, command: ReportUrgent, facts: CaseFacts) -> D
     return Decision.of(
         facts.stream,
         UrgentReportFiled(
-            **facts.stamp(UrgentReportFiled),
+            **case.stamp(facts, UrgentReportFiled),
             phase=phase,
             due_ended=case.ending("D26") if is_first else (),
             irregularities=case.flaws(
@@ -63,11 +71,13 @@ def report_urgent(case: CaseState, command: ReportUrgent, facts: CaseFacts) -> D
                     "out-of-order": not is_first and not case.reports,
                 }
             ),
-            at_body_id=case.custody_body_id,
             report_no=len(case.reports) + 1,
             kind=command.kind,
             known_at=_known_at(command, facts),
-            addressees=command.addressees,
+            addressees=tuple(
+                Addressee(kind=it.kind, body_id=it.body_id, name=case.text(it.name, facts))
+                for it in command.addressees
+            ),
             text=case.text(command.text, facts),
             headcount=command.headcount,
         ),
@@ -89,13 +99,12 @@ def _known_at(command: ReportUrgent, facts: CaseFacts) -> datetime:
 class UrgentReportFiled(RecordedFact, frozen=True, kw_only=True):
     """An urgent report reached its addressees; its time of receipt counts, read or not.
 
-    `at_body_id` is the body that had the case then. `report_no` counts the reports of the case
+    `report_no` counts the reports of the case
     from 1 and `kind` says which of a row it is: first, follow-up or final. `known_at` is when the
     urgent fact became known, `addressees` to whom the report went. `text` is what it says and
     `headcount` how many people are concerned, if known.
     """
 
-    at_body_id: str
     report_no: int
     kind: str
     known_at: Moment
@@ -131,7 +140,7 @@ def acknowledge_urgent_report(
     return Decision.of(
         facts.stream,
         UrgentReportAcknowledged(
-            **facts.stamp(UrgentReportAcknowledged),
+            **case.stamp(facts, UrgentReportAcknowledged),
             phase=phase,
             irregularities=case.flaws(),
             report_no=command.report_no,

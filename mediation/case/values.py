@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -14,6 +15,8 @@ from mediation.ladder import MoveKind
 from mediation.privacy import Sealed
 
 MOST_FEN = 10**13
+MOST_FEN_OF_A_CASE = 9 * 10**15
+"""No sum of a case passes what a number holds exactly wherever it is read (2 to the 53rd)."""
 
 Fen = Annotated[int, msgspec.Meta(ge=0, le=MOST_FEN)]
 PositiveFen = Annotated[int, msgspec.Meta(ge=1, le=MOST_FEN)]
@@ -77,7 +80,11 @@ class Outcome(StrEnum):
 
 
 class Party(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A party as recorded: persons sealed under their own random id, companies by clear name."""
+    """A party as recorded: sealed under its own random id unless it is verified to be a unit.
+
+    `company_name` and `credit_code` stand in clear only of a COMPANY or OTHER_UNIT whose identity
+    was verified; who else it is stands sealed in `name`. `provisional`: not verified yet.
+    """
 
     party_id: UUID
     side: Side
@@ -205,11 +212,19 @@ class Proceeding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Addressee(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """To whom an urgent report goes: a code of `addressee_kinds`, and its name or its body."""
+    """To whom an urgent report went: a code of `addressee_kinds`, its body if it is one of ours.
 
-    kind: Code
-    name: Name
-    body_id: Code | None = None
+    `name` is what the office wrote, sealed: it may name a person.
+    """
+
+    kind: str
+    body_id: str | None
+    name: Sealed
+
+
+def unique(ids: Iterable[UUID]) -> tuple[UUID, ...]:
+    """Give each id once, in the order of its first coming: nobody is counted twice."""
+    return tuple(dict.fromkeys(ids))
 
 
 class UrgentReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -246,7 +261,7 @@ class PendingMove(msgspec.Struct, frozen=True, kw_only=True):
     to_branch: str | None
     to_path: str
     ground: str
-    legal_basis: str | None
+    transfer_basis: str | None
     applicant_wish: bool
     request_event_id: UUID
     requested_by_id: UUID

@@ -1,4 +1,8 @@
-"""Versioned code tables with Chinese and English labels; rules, levels and phase logic stay out."""
+"""Versioned code tables with Chinese and English labels; rules, levels and phase logic stay out.
+
+What stands in events is in a published, pinned file. How screens name buttons, lanes and lines of a
+timeline is in `labels.toml`, which is never stored and may be mended.
+"""
 
 import tomllib
 from collections.abc import Mapping
@@ -12,15 +16,20 @@ import msgspec
 from mediation.errors import Unsafe
 
 REF = "core-v1"
-DIGEST = "sha256:2e9037edf6a0ca8e8efed9010b947cf6824e1792c355c616afdc442487afca86"
+DIGEST = "sha256:e8ab8db478ef46f080958cf030cccd4aab3eb6e59a4a1baecacc8049f25b70a0"
+
+_ABOUT = ("ref", "issued_by", "jurisdiction", "in_force_from")
 
 __all__ = [
     "DIGEST",
     "REF",
     "CodeUnknown",
     "Label",
+    "Meaning",
+    "coded",
     "is_code",
     "label",
+    "meaning",
     "phase_label",
     "table",
     "tables",
@@ -48,14 +57,30 @@ def _all_tables() -> Mapping[str, Mapping[str, Label]]:
             zh=f"代码表 {REF} 与发布时不一致；请重新安装。",
             en=f"The code tables {REF} differ from the release; install it again.",
         )
+    return _read(stored)
+
+
+def _read(stored: bytes) -> Mapping[str, Mapping[str, Label]]:
+    """Read a file of tables; who issued it, and for where and when, is for whoever reads it."""
     parsed = tomllib.loads(stored.decode())
-    parsed.pop("ref")
+    for said in _ABOUT:
+        parsed.pop(said, None)
     typed = msgspec.convert(parsed, dict[str, dict[str, Label]])
     return MappingProxyType({name: MappingProxyType(rows) for name, rows in typed.items()})
 
 
+@cache
+def _wordings() -> Mapping[str, Mapping[str, Label]]:
+    return _read((files(__package__) / "labels.toml").read_bytes())
+
+
 def tables() -> tuple[str, ...]:
-    """Name every table, in the order of the file."""
+    """Name every table: first those whose codes stand in events, then the wordings of screens."""
+    return (*_all_tables(), *_wordings())
+
+
+def coded() -> tuple[str, ...]:
+    """Name the tables whose codes stand in events, in the order of the published file."""
     return tuple(_all_tables())
 
 
@@ -66,7 +91,7 @@ def table(name: str) -> Mapping[str, Label]:
         CodeUnknown: this version has no such table.
     """
     try:
-        return _all_tables()[name]
+        return _all_tables().get(name) or _wordings()[name]
     except KeyError:
         message = (
             f"没有这张代码表；请用 tables() 所列之一 / no such table; use one of tables() ({REF})"
@@ -106,3 +131,27 @@ def is_code(table_name: str, code: str) -> bool:
         CodeUnknown: this version has no such table.
     """
     return code in table(table_name)
+
+
+class Meaning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a field of an event holds: a code of a published table, or what is said of it."""
+
+    table: str | None = None
+    says: str | None = None
+
+
+@cache
+def _meanings() -> Mapping[str, Meaning]:
+    stored = (files(__package__) / "fields.toml").read_bytes()
+    return MappingProxyType(msgspec.convert(tomllib.loads(stored.decode()), dict[str, Meaning]))
+
+
+def meaning(field: str, *, within: str = "") -> Meaning | None:
+    """Give what a field of an event holds; None where its name and form say it all.
+
+    `within` is the topic without its version, or the struct inside an event that has the field.
+    """
+    known = _meanings()
+    if "." in within:
+        return known.get(f"{within}#{field}") or known.get(field)
+    return known.get(f"{within}.{field}" if within else field)

@@ -33,7 +33,7 @@ from mediation.ladder.reading import Findings, Report, Table
 
 _MOVES = tuple(MoveKind)
 _RISKS = tuple(Risk)
-_UNITS = ("wd", "cd", "ch")
+_UNITS = ("wd", "cd", "ch", "mo")
 _FEWEST_LEVELS = 2
 
 
@@ -185,6 +185,9 @@ def _ladder(root: Table, *, digest: str, known_grounds: frozenset[str]) -> Ladde
     """Read the whole file; the answer is only good if nothing was found wrong."""
     ref = root.code("ref")
     title = root.label("title")
+    issued_by = root.label("issued_by") if root.has("issued_by") else None
+    jurisdiction = root.label("jurisdiction") if root.has("jurisdiction") else None
+    in_force_from = root.text("in_force_from") if root.has("in_force_from") else None
     statutory_term = root.text("statutory_term")
     extension = root.number("extension_answer_below_days", at_least=0)
     grounds = tuple(_ground(row, known_grounds) for row in root.tables("grounds", required=True))
@@ -216,6 +219,9 @@ def _ladder(root: Table, *, digest: str, known_grounds: frozenset[str]) -> Ladde
         ref=ref,
         digest=digest,
         title=title,
+        issued_by=issued_by,
+        jurisdiction=jurisdiction,
+        in_force_from=in_force_from,
         statutory_term=statutory_term,
         extension_answer_below_days=extension,
         return_groups=return_groups,

@@ -86,7 +86,7 @@ class Level(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Limit(msgspec.Struct, frozen=True, kw_only=True):
-    """A time limit: `unit` is wd, cd or ch; no `levels` means every level."""
+    """A time limit: `unit` is wd, cd, ch or mo; no `levels` means every level."""
 
     code: str
     length: int
@@ -177,12 +177,16 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True):
     """One published version of the ladder; `digest` is "sha256:" and the hex of the file's bytes.
 
     Levels stand from the lowest to the top; the first has rank 1. Nothing outside the file knows
-    their codes or how many there are.
+    their codes or how many there are. `issued_by`, `jurisdiction` and `in_force_from` (a date) say
+    whose it is; a file may leave them out.
     """
 
     ref: str
     digest: str
     title: Label
+    issued_by: Label | None
+    jurisdiction: Label | None
+    in_force_from: str | None
     statutory_term: str
     extension_answer_below_days: int
     return_groups: tuple[Coded, ...]

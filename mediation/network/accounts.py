@@ -188,7 +188,7 @@ def grant_role(account: AccountState, command: GrantRole, facts: OfficeFacts) ->
             **facts.stamp(RoleGranted),
             account_id=account_id,
             granted_role=command.role,
-            point_id=body.body_id,
+            of_body_id=body.body_id,
             path=body.path,
             from_on=from_on,
             until_on=command.until_on,
@@ -198,11 +198,14 @@ def grant_role(account: AccountState, command: GrantRole, facts: OfficeFacts) ->
 
 @stored_as("account.role-granted")
 class RoleGranted(Event, frozen=True, kw_only=True):
-    """An account may act in a role for a body, and see what lies at or below its path."""
+    """An account may act in a role for a body, and see what lies at or below its path.
+
+    From `from_on` on; `until_on` is the first day on which it no longer may, null if no end is set.
+    """
 
     account_id: UUID
     granted_role: Role
-    point_id: str
+    of_body_id: str
     path: str
     from_on: date
     until_on: date | None
@@ -212,7 +215,7 @@ class RoleGranted(Event, frozen=True, kw_only=True):
 def _(account: AccountState, event: RoleGranted) -> AccountState:
     grant = Grant(
         role=event.granted_role,
-        body_id=event.point_id,
+        body_id=event.of_body_id,
         path=event.path,
         from_on=event.from_on,
         until_on=event.until_on,
@@ -258,7 +261,7 @@ def revoke_role(account: AccountState, command: RevokeRole, facts: OfficeFacts) 
             **facts.stamp(RoleRevoked),
             account_id=account_id,
             revoked_role=command.role,
-            point_id=command.body_id,
+            of_body_id=command.body_id,
             until_on=until_on,
         ),
     )
@@ -266,11 +269,11 @@ def revoke_role(account: AccountState, command: RevokeRole, facts: OfficeFacts) 
 
 @stored_as("account.role-revoked")
 class RoleRevoked(Event, frozen=True, kw_only=True):
-    """A role was taken back: every grant of it at that body ends on that day at the latest."""
+    """A role was taken back: `until_on` is the first day on which no grant of it there holds."""
 
     account_id: UUID
     revoked_role: Role
-    point_id: str
+    of_body_id: str
     until_on: date
 
 
@@ -279,7 +282,7 @@ def _(account: AccountState, event: RoleRevoked) -> AccountState:
     grants = tuple(
         msgspec.structs.replace(grant, until_on=event.until_on)
         if grant.role == event.revoked_role
-        and grant.body_id == event.point_id
+        and grant.body_id == event.of_body_id
         and _ends_sooner(grant, event.until_on)
         else grant
         for grant in account.grants

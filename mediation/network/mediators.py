@@ -9,13 +9,15 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from mediation.errors import Refusal, Refused
+from mediation.codes import is_code
+from mediation.errors import FieldFault, Malformed, Refusal, Refused
 from mediation.kernel import Command, Decision, Event, decides, evolves, stored_as
 from mediation.network.facts import OfficeFacts
 from mediation.network.points import body_not_open
 from mediation.network.state import Appointment, NetworkState
 
-QualificationCode = Annotated[str, Meta(max_length=40, pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")]
+QualificationCode = Annotated[str, Meta(max_length=40)]
+"""A code of the table `qualifications`: what it is, never a number of somebody's licence."""
 
 
 class AppointMediator(Command, frozen=True, kw_only=True):
@@ -34,6 +36,17 @@ def appoint_mediator(
     network: NetworkState, command: AppointMediator, facts: OfficeFacts
 ) -> Decision:
     """Refuse a body that is not open then, and a second appointment beside one still running."""
+    unknown = [
+        FieldFault(f"/qualifications/{at}", "unknown-code", "qualifications")
+        for at, code in enumerate(command.qualifications)
+        if not is_code("qualifications", code)
+    ]
+    if unknown:
+        raise Malformed(
+            zh="资格代码不存在，请从代码表 qualifications 中选择。",
+            en="Unknown qualification; choose from the code table qualifications (GET /codes).",
+            faults=tuple(unknown),
+        )
     body = network.body(command.body_id)
     from_on = command.from_on or facts.occurred_on
     refusals = []
@@ -57,7 +70,7 @@ def appoint_mediator(
         MediatorAppointed(
             **facts.stamp(MediatorAppointed),
             mediator_id=command.mediator_id,
-            point_id=body.body_id,
+            of_body_id=body.body_id,
             from_on=from_on,
             qualifications=command.qualifications,
         ),
@@ -66,10 +79,10 @@ def appoint_mediator(
 
 @stored_as("network.mediator-appointed")
 class MediatorAppointed(Event, frozen=True, kw_only=True):
-    """A person became mediator of a body from a day on."""
+    """A person became mediator of a body; `from_on` is the first day on which he is."""
 
     mediator_id: UUID
-    point_id: str
+    of_body_id: str
     from_on: date
     qualifications: tuple[str, ...]
 
@@ -78,7 +91,7 @@ class MediatorAppointed(Event, frozen=True, kw_only=True):
 def _(network: NetworkState, event: MediatorAppointed) -> NetworkState:
     appointment = Appointment(
         mediator_id=event.mediator_id,
-        body_id=event.point_id,
+        body_id=event.of_body_id,
         from_on=event.from_on,
         until_on=None,
         qualifications=event.qualifications,
@@ -123,7 +136,7 @@ def end_appointment(network: NetworkState, command: EndAppointment, facts: Offic
         AppointmentEnded(
             **facts.stamp(AppointmentEnded),
             mediator_id=command.mediator_id,
-            point_id=body.body_id,
+            of_body_id=body.body_id,
             until_on=until_on,
         ),
     )
@@ -131,10 +144,10 @@ def end_appointment(network: NetworkState, command: EndAppointment, facts: Offic
 
 @stored_as("network.appointment-ended")
 class AppointmentEnded(Event, frozen=True, kw_only=True):
-    """A person ceased to be mediator of a body."""
+    """A person ceased to be mediator of a body; `until_on` is the first day on which he is not."""
 
     mediator_id: UUID
-    point_id: str
+    of_body_id: str
     until_on: date
 
 
@@ -143,7 +156,7 @@ def _(network: NetworkState, event: AppointmentEnded) -> NetworkState:
     appointments = tuple(
         msgspec.structs.replace(appointment, until_on=event.until_on)
         if appointment.mediator_id == event.mediator_id
-        and appointment.body_id == event.point_id
+        and appointment.body_id == event.of_body_id
         and _ends_sooner(appointment, event.until_on)
         else appointment
         for appointment in network.appointments

@@ -9,6 +9,8 @@ from typing import Annotated, ClassVar
 import msgspec
 from msgspec import Meta
 
+from mediation.codes import DIGEST as CODES_DIGEST
+from mediation.codes import REF as CODES_REF
 from mediation.errors import FieldFault, Malformed, Refusal, Refused
 from mediation.kernel import Command, Decision, Event, decides, evolves, stored_as
 from mediation.ladder import Ladder
@@ -82,7 +84,7 @@ def open_service_point(
         facts.stream,
         ServicePointOpened(
             **facts.stamp(ServicePointOpened),
-            point_id=command.body_id,
+            of_body_id=command.body_id,
             parent_id=command.parent_id,
             path=f"{parent.path if parent else '/'}{command.body_id}/",
             level=command.level,
@@ -94,6 +96,8 @@ def open_service_point(
             opened_on=opened_on,
             ladder_ref=facts.ladder.ref,
             ladder_digest=facts.ladder.digest,
+            codes_ref=CODES_REF,
+            codes_digest=CODES_DIGEST,
         ),
     )
 
@@ -173,7 +177,7 @@ def _misplaced(ladder: Ladder, command: OpenServicePoint, parent: Body | None) -
 class ServicePointOpened(Event, frozen=True, kw_only=True):
     """A mediation body was opened at its place in the network; the public sees a service point."""
 
-    point_id: str
+    of_body_id: str
     parent_id: str | None
     path: str
     level: str
@@ -185,13 +189,15 @@ class ServicePointOpened(Event, frozen=True, kw_only=True):
     opened_on: date
     ladder_ref: str
     ladder_digest: str
+    codes_ref: str
+    codes_digest: str
 
 
 @evolves(ServicePointOpened)
 def _(network: NetworkState, event: ServicePointOpened) -> NetworkState:
     return network.with_body(
         Body(
-            body_id=event.point_id,
+            body_id=event.of_body_id,
             name_zh=event.name_zh,
             name_en=event.name_en,
             level=event.level,
@@ -253,22 +259,25 @@ def close_service_point(
     return Decision.of(
         facts.stream,
         ServicePointClosed(
-            **facts.stamp(ServicePointClosed), point_id=body.body_id, closed_on=closed_on
+            **facts.stamp(ServicePointClosed), of_body_id=body.body_id, closed_on=closed_on
         ),
     )
 
 
 @stored_as("network.service-point-closed")
 class ServicePointClosed(Event, frozen=True, kw_only=True):
-    """A mediation body was closed; its cases, numbers and history stay."""
+    """A mediation body was closed; its cases, numbers and history stay.
 
-    point_id: str
+    `closed_on` is the first day on which it no longer works.
+    """
+
+    of_body_id: str
     closed_on: date
 
 
 @evolves(ServicePointClosed)
 def _(network: NetworkState, event: ServicePointClosed) -> NetworkState:
-    body = network.bodies.get(event.point_id)
+    body = network.bodies.get(event.of_body_id)
     if body is None:
         return network
     return network.with_body(msgspec.structs.replace(body, closed_on=event.closed_on))
@@ -311,7 +320,7 @@ def set_capacity(network: NetworkState, command: SetCapacity, facts: OfficeFacts
         facts.stream,
         CapacitySet(
             **facts.stamp(CapacitySet),
-            point_id=body.body_id,
+            of_body_id=body.body_id,
             capacity=Capacity(
                 legal_basis=command.legal_basis,
                 seal=command.seal,
@@ -329,13 +338,13 @@ def set_capacity(network: NetworkState, command: SetCapacity, facts: OfficeFacts
 class CapacitySet(Event, frozen=True, kw_only=True):
     """It was settled what a body may do, by which law, and from which day."""
 
-    point_id: str
+    of_body_id: str
     capacity: Capacity
 
 
 @evolves(CapacitySet)
 def _(network: NetworkState, event: CapacitySet) -> NetworkState:
-    body = network.bodies.get(event.point_id)
+    body = network.bodies.get(event.of_body_id)
     if body is None:
         return network
     capacities = (*body.capacities, event.capacity)

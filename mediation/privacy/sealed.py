@@ -10,8 +10,9 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Iterator
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
+from functools import cache
 from operator import is_not
 from typing import Any, cast
 from uuid import UUID
@@ -115,10 +116,41 @@ def personal_from_json(value: object, *, longest: int = 4000) -> Personal:
 
 
 def plain_for_digest(value: object) -> object:
-    """Give msgspec the clear value of a `Personal`; only for the keyed digest of a command."""
+    """Give msgspec the clear value of a `Personal`; only for a digest."""
     if isinstance(value, Personal):
         return value._value  # noqa: SLF001 - the one reader of the clear value besides `of`
     raise NotImplementedError
+
+
+def canonical(value: Any) -> bytes:
+    """Give the canonical bytes of what was asked for, for a digest (ADR 0027).
+
+    UTF-8 JSON without spaces, keys sorted, times in UTC, personal data in clear. A field that holds
+    its default is left out, at every depth, so that a field that a later release adds changes
+    nothing.
+    """
+    said = _said(value)
+    return msgspec.json.encode(said, enc_hook=plain_for_digest, order="sorted")
+
+
+def _said(value: Any) -> Any:
+    if isinstance(value, msgspec.Struct):
+        return {
+            name: _said(getattr(value, attribute))
+            for name, attribute, default in _fields_of(type(value))
+            if getattr(value, attribute) != default
+        }
+    if isinstance(value, tuple):
+        return [_said(item) for item in value]
+    return value.astimezone(UTC) if isinstance(value, datetime) and value.tzinfo else value
+
+
+@cache
+def _fields_of(kind: type[msgspec.Struct]) -> tuple[tuple[str, str, Any], ...]:
+    """Name the fields of a form as JSON and Python name them, each with its default."""
+    return tuple(
+        (field.encode_name, field.name, field.default) for field in msgspec.structs.fields(kind)
+    )
 
 
 def kid_of(key: bytes) -> str:

@@ -5,6 +5,7 @@ No rule of any case, no key and no envelope is known here.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import msgspec
 from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import Mapper, StoredEvent
 
+from mediation.errors import UnknownEvent
 from mediation.kernel import Event, decode, encode
 from mediation.store.moments import to_micros
 from mediation.store.recorder import Recorded
@@ -23,6 +25,8 @@ from mediation.store.recorder import Recorded
 LEAF_TAG = b"ml1"
 _LEAF_BEFORE_TOPIC = struct.Struct(">3s I16s IQ Iq IQ I16s IQ I")
 _LENGTH = struct.Struct(">I")
+_LOCAL_TIME = re.compile(rb'"\d{4}-\d\d-\d\dT[0-9:.]+[+-]\d\d:?\d\d"')
+"""A time with another ending than Z: one moment has one way to be written."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,8 @@ class EventMapper(Mapper[UUID]):
 
         Raises:
             NotStorable: it does not decode to an equal event, holds something unsealed or of no
-                stored kind, or names another district. Nothing is written then.
+                stored kind, a time that is not in UTC (Z), or names another district. Nothing is
+                written then.
         """
         placed = cast("StreamEvent", domain_event)
         event = placed.event
@@ -63,10 +68,12 @@ class EventMapper(Mapper[UUID]):
         try:
             state = encode(event)
             same = decode(topic, state) == event
-        except (TypeError, msgspec.MsgspecError) as error:
+        except (TypeError, msgspec.MsgspecError, UnknownEvent) as error:
             raise NotStorable(f"{topic} cannot be encoded: {type(error).__name__}") from error
         if not same:
             raise NotStorable(f"{topic} would not come back from the log as it went in")
+        if _LOCAL_TIME.search(state):
+            raise NotStorable(f"{topic} holds a time that is not written in UTC")
         return StoredEvent(placed.originator_id, placed.originator_version, topic, state)
 
     def to_domain_event(self, stored_event: StoredEvent) -> StreamEvent:

@@ -35,6 +35,8 @@ Erased = Callable[[UUID], bool]
 E = TypeVar("E", bound=Event)
 
 _RECEIPT_SECRET = "receipt"  # noqa: S105 - the name of the secret, not the secret
+_RECEIPT_FORMAT = b"mediation/receipt/1"
+_CONTENT_FORMAT = b"mediation/content/1"
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -137,14 +139,34 @@ class Sealer:
         return dict(zip(envelopes, self._open(bound, erased), strict=True))
 
     def body_mac(self, command_type: str, stream_id: UUID | None, body: bytes) -> bytes:
-        """Give the 32-byte keyed digest of a command's canonical body, for its receipt.
+        """Give the 32-byte keyed digest of a command's canonical body, for its receipt (ADR 0027).
 
         Keyed, because a bare digest of a phone number is as good as the number.
         """
         stream = b"" if stream_id is None else stream_id.bytes
-        parts = (command_type.encode(), stream, body)
+        return self._mac(_RECEIPT_FORMAT, command_type.encode(), stream, body)
+
+    def content_mac(self, name: str, content: bytes) -> bytes:
+        """Give the 32-byte keyed digest of content; never that of a command's receipt."""
+        return self._mac(_CONTENT_FORMAT, name.encode(), content)
+
+    def _mac(self, *parts: bytes) -> bytes:
         message = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
         return hmac.digest(self._vault.secret(_RECEIPT_SECRET), message, "sha256")
+
+    def require_receipt_key(self) -> None:
+        """Refuse to go on without the key of receipts; a new one would make strangers of them all.
+
+        Raises:
+            Unsafe: the vault does not hold it, as another or an empty vault does not.
+        """
+        if not self._vault.holds_secret(_RECEIPT_SECRET):
+            raise Unsafe(
+                zh="密钥库中没有本日志的回执密钥。请停止办理，恢复与日志配套的密钥库备份后再启动。",
+                en="The vault holds no key for the receipts of this log. Stop, restore the vault "
+                "that belongs to this log from its backup, then start again.",
+                code="receipt-key-missing",
+            )
 
     def _place(self, at: Place) -> bytes:
         return place_of(self._log_id, at.stream_id, at.version, at.topic)

@@ -191,6 +191,10 @@ class Vault:
         """Forget these keys in this process; what another process destroyed is then gone here."""
         self._recent.forget(kids)
 
+    def holds_secret(self, name: str) -> bool:
+        """Say whether the secret of this name was made already; none is made here."""
+        return name in self._secrets or self._read_secret(name) is not None
+
     def secret(self, name: str) -> bytes:
         """Give the 32 secret bytes of this name, made and stored durably at the first asking."""
         known = self._secrets.get(name)

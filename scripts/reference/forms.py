@@ -11,6 +11,7 @@ from msgspec import inspect
 
 from api.routes.cases import personal_schema
 from mediation import codes
+from mediation.kernel import Event
 from scripts.reference.markup import code, described, link, prose, table
 
 FIELDS = ("Field 字段", "Form 格式")
@@ -57,10 +58,13 @@ def _mark(value: Any) -> str:
 
 def field_table(kind: type[msgspec.Struct], *, is_input: bool) -> str:
     """Give the table of a class's own fields; of an input it tells which may be left out."""
-    meanings = described(kind)[1]
     fields = own_fields(kind)
     if not fields:
         return ""
+    meanings = described(kind)[1]
+    if not is_input:
+        meanings = {it.name: _held(kind, it.name) for it in fields} | meanings
+        meanings = meanings if any(meanings.values()) else {}
     head = [*FIELDS, *(["Required 必填"] if is_input else []), *(["Meaning"] if meanings else [])]
     rows = [
         [
@@ -72,6 +76,20 @@ def field_table(kind: type[msgspec.Struct], *, is_input: bool) -> str:
         for field in fields
     ]
     return table(head, rows)
+
+
+def _held(kind: type[msgspec.Struct], field: str) -> str:
+    """Say what a field of an event holds, as the file beside the code tables has it."""
+    within = kind.topic.partition("/")[0] if issubclass(kind, Event) else kind.__name__
+    meaning = codes.meaning(field, within=within)
+    if meaning is None:
+        return ""
+    return held_in(meaning.table) if meaning.table else prose(meaning.says or "")
+
+
+def held_in(table_name: str) -> str:
+    """Say that something is a code of a table."""
+    return f"code of [{table_name}](codes.md#{table_name})"
 
 
 def part_sections(kinds: Iterable[type[msgspec.Struct]], *, is_input: bool) -> Iterator[str]:

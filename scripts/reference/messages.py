@@ -11,7 +11,14 @@ from mediation.case.lifecycle import table_rows
 from mediation.codes import Label
 from mediation.kernel import Command, Event, Handled, commands, events, kind_of, upcast_chains
 from mediation.privacy import Personal, Sealed
-from scripts.reference.forms import bases, field_table, marks, part_sections, sealed_paths
+from scripts.reference.forms import (
+    bases,
+    field_table,
+    held_in,
+    marks,
+    part_sections,
+    sealed_paths,
+)
 from scripts.reference.lifecycle import guards_of, leads
 from scripts.reference.markup import (
     below,
@@ -171,6 +178,9 @@ def _event(topic: str, kind: type[Event]) -> Iterator[str]:
     yield described(kind)[0]
     if topic in upcast_chains():
         yield f"An older form: it is read as {code(upcast_chains()[topic][0])}."
+    reasons = codes.meaning("reason_code", within=topic.partition("/")[0])
+    if reasons is not None and reasons.table is not None:
+        yield f"*Reason 原因:* {code('reason_code')} is a {held_in(reasons.table)}."
     own = field_table(kind, is_input=False)
     carried = ", ".join(link(it.__name__) for it in bases(kind, Event))
     yield f"Carries the fields of {carried}" + (", and its own:" if own else ".")

@@ -73,8 +73,11 @@ def deadline_page() -> str:
         ),
         "## Laws",
         table(
-            ["Code", "Law 法律法规"],
-            ([code(name), below(Label(*names))] for name, names in laws.items()),
+            ["Code", "Law 法律法规", "Number 文号", "Version 版本"],
+            (
+                [code(name), below(Label(it.zh, it.en)), it.number or "", it.version]
+                for name, it in laws.items()
+            ),
         ),
     )
 
@@ -84,7 +87,9 @@ def code_page() -> str:
     names = codes.tables()
     return page(
         "Codes · 代码表",
-        f"Version {code(codes.REF)}, {code(codes.DIGEST)}. A released table is never edited.",
+        f"Version {code(codes.REF)}, {code(codes.DIGEST)}. A released table is never edited, and a "
+        "later version only adds. From "
+        f"{link(names[len(codes.coded())])} on there are wordings of screens: none is ever stored.",
         ", ".join(link(name) for name in names),
         *(
             block

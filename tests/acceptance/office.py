@@ -291,7 +291,7 @@ def worker(name: str, **more: Any) -> dict[str, Any]:
 
 def company(name: str = "示例制衣有限公司") -> dict[str, Any]:
     """Type in an employer that is a company."""
-    return {"role": "EMPLOYER", "company_name": name}
+    return {"role": "EMPLOYER", "party_kind": "COMPANY", "company_name": name}
 
 
 def wage_claim(*fen: int, **more: Any) -> dict[str, Any]:

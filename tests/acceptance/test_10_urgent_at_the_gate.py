@@ -40,7 +40,7 @@ def test_a_crowd_at_the_gate_is_told_of_and_reported_up_within_the_hour(
     office.at("2026-03-03T08:40:00+08:00")
     mediator.do(case, "request-custody-move", **_report_up())
     requested = lead.event(case, "custody-move-requested")
-    assert requested["approved_by_ids"] == [], "red needs nobody's approval"
+    assert requested["fields"]["move_approved_by_id"] is None, "red needs nobody's approval"
     assert requested["due"][0]["due_at"] == "2026-03-03T02:40:00Z", "two clock hours to answer"
     for minute, who, addressee in (
         ("8:50", clerk, 0),
@@ -174,7 +174,7 @@ def test_without_red_a_report_up_is_the_leads_to_approve(opened: Callable[[str],
 
     assert by_himself.status_code == 403
     requested = lead.event(case, "custody-move-requested")
-    assert requested["approved_by_ids"] == [lead.account_id]
+    assert requested["fields"]["move_approved_by_id"] == lead.account_id
     assert requested["due"][0]["rule"] == "1 wd"
 
 

@@ -21,7 +21,9 @@ def dispute(**changes: Any) -> dict[str, Any]:
         "matter_kind": "DISPUTE",
         "channel": "walk-in",
         "applicants": [{"role": "WORKER", "name": CANARIES[0], "phone": CANARIES[1]}],
-        "respondents": [{"role": "EMPLOYER", "company_name": "示例制衣有限公司"}],
+        "respondents": [
+            {"role": "EMPLOYER", "party_kind": "COMPANY", "company_name": "示例制衣有限公司"}
+        ],
         "request": "请求支付拖欠的工资",
         "cause": "C13",
         "lines": [{"applicant": 0, "cause": "C13", "claimed_fen": 1280000}],

@@ -138,7 +138,11 @@ def test_a_day_that_nobody_can_count_from_is_refused(office: Served, day: str):
     form = {
         "channel": "walk-in",
         "workers": [{"name": CANARIES[0], "claimed_fen": 120000}],
-        "employer": {"role": "EMPLOYER", "company_name": "示例制衣有限公司"},
+        "employer": {
+            "role": "EMPLOYER",
+            "party_kind": "COMPANY",
+            "company_name": "示例制衣有限公司",
+        },
         "cause": "C13",
         "request": "请求支付拖欠的工资",
         "consent_means": "attending",

@@ -45,7 +45,10 @@ PERSON = PartyEntry(
     address=Personal("恒街1号"),
 )
 COMPANY = PartyEntry(
-    role="EMPLOYER", company_name="横街餐饮有限公司", credit_code="91370102MA00000000"
+    role="EMPLOYER",
+    party_kind="COMPANY",
+    company_name="横街餐饮有限公司",
+    credit_code="91370102MA0000000R",
 )
 
 
@@ -92,7 +95,7 @@ def a_long_case() -> Scenario:
         DeclineCustody(reason_code="materials-incomplete", explanation=Personal("缺工资单。")),
         at="2026-03-04T09:00+08:00",
     )
-    told.taken_by("hengjie", at="2026-03-05T09:00+08:00", legal_basis="statutory-duty", **wish)
+    told.taken_by("hengjie", at="2026-03-05T09:00+08:00", transfer_basis="statutory-duty", **wish)
     told.accepted().assigned()
     first, second = told.case.mediator_ids
     told.given(
@@ -226,7 +229,9 @@ def an_aid() -> Scenario:
     told.unaided().taken_by("dongcheng", ground="not-accepted", applicant_wish=True)
     told.aided().given(
         AppointCounsel(
-            counsel_id=an_id("counsel"), for_ids=(told.applicant.party_id,), firm="示例律师事务所"
+            counsel_id=an_id("counsel"),
+            for_ids=(told.applicant.party_id,),
+            firm=Personal("示例律师事务所"),
         )
     )
     told.litigated().awarded()
@@ -242,7 +247,9 @@ class Late(Scenario):
         if facts.at - facts.occurred_at <= timedelta(days=7):
             return facts
         lead = lead_of("hengjie").actor_id
-        return msgspec.structs.replace(facts, late_entry_approved_by_ids=(lead,))
+        return msgspec.structs.replace(
+            facts, late_entry_approved_by_ids=(lead,), late_entry_approved_as=("lead",)
+        )
 
 
 def one_form() -> Scenario:

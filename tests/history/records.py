@@ -135,4 +135,15 @@ def require_same_bytes(topic: str, recorded: bytes) -> None:
     if new == old:
         assert again == recorded, f"{topic} would be written otherwise"
     else:
-        assert list(new)[: len(old)] == list(old), f"{topic} has a new field before an old one"
+        _require_order(topic, old, new)
+
+
+def _require_order(where: str, old: Any, new: Any) -> None:
+    """Require that new keys stand behind the old ones, in an event and in whatever is inside it."""
+    if isinstance(old, dict):
+        assert list(new)[: len(old)] == list(old), f"{where} has a new field before an old one"
+        for key, value in old.items():
+            _require_order(f"{where}.{key}", value, new[key])
+    elif isinstance(old, list):
+        for at, value in enumerate(old):
+            _require_order(f"{where}.{at}", value, new[at])

@@ -260,22 +260,6 @@ def test_a_value_moved_to_another_field_does_not_open(notes, sealer):
     assert sealer.open(event.name, at=here, path="name", erased=nobody) == NAME
 
 
-def test_a_receipt_digest_is_keyed_and_bound(sealer, engine, clock):
-    """The same body gives the same digest in every process of this store, and only there."""
-    digest = sealer.body_mac("write-note", NOTE, b"{}")
-    beside = Sealer(Vault(engine, randbytes=os.urandom, now=clock), LOG)
-
-    assert len(digest) == 32
-    assert beside.body_mac("write-note", NOTE, b"{}") == digest
-    others: list[tuple[str, UUID | None, bytes]] = [
-        ("write-note", NOTE, b"{ }"),
-        ("write-note", LI, b"{}"),
-        ("write", NOTE, b"-note{}"),
-        ("write-note", None, NOTE.bytes),
-    ]
-    assert digest not in [sealer.body_mac(*other) for other in others]
-
-
 # Erasure
 
 

@@ -92,7 +92,11 @@ class Office(Scenario):
         days = (day_of(self.now) - day_of(min(happened))).days
         keys = (an_id("first key"), an_id("second key"))
         approved = keys[: (days > FREE_DAYS) + (days > LEAD_DAYS)]
-        return msgspec.structs.replace(facts, late_entry_approved_by_ids=approved)
+        return msgspec.structs.replace(
+            facts,
+            late_entry_approved_by_ids=approved,
+            late_entry_approved_as=("lead", "coordinator")[: len(approved)],
+        )
 
     def again(self) -> Office:
         """Give another office at the same point."""

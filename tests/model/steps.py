@@ -185,7 +185,7 @@ def move(s: Scenario, dice: Dice) -> Command:
         ]
         if permitted:
             to, ground = dice.of(permitted)
-            return s.move(to, kind, ground, applicant_wish=wish, legal_basis=basis)
+            return s.move(to, kind, ground, applicant_wish=wish, transfer_basis=basis)
     return any_move(s, dice)
 
 
@@ -372,7 +372,7 @@ def proceeding(s: Scenario, dice: Dice) -> Command:
     """Open a proceeding of any kind."""
     return OpenProceeding(
         forum=dice.of(("arbitration", "court-first", "enforcement")),
-        forum_name="示例机构",
+        forum_name=Personal("示例机构"),
         filed_by_ids=dice.some([it.party_id for it in s.case.applicants]),
         source="party-told",
     )

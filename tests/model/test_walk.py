@@ -283,16 +283,18 @@ TWINS = [
     (sealed, lambda it: changed(AgreementDrafted, it, number=2), "version was not counted"),
     (sealed, lambda it: without(AgreementDrafted, it), "no draft is on record"),
     (sealed, lambda it: changed(AgreementSealed, it, number=2), "another version"),
-    (sealed, lambda it: changed(AgreementSigned, it, digest="0" * 12), "another text"),
+    (sealed, lambda it: changed(AgreementSigned, it, footer_digest="0" * 12), "another text"),
     (sealed, lambda it: changed(AgreementSealed, it, digest="0" * 64), "another text"),
     (
         sealed,
-        lambda it: changed(AgreementSealed, it, digest=nth_of(AgreementSigned, it).digest),
+        lambda it: changed(AgreementSealed, it, digest=nth_of(AgreementSigned, it).footer_digest),
         "sealed with a digest",
     ),
     (
         sealed,
-        lambda it: changed(AgreementTookEffect, it, digest=nth_of(AgreementSigned, it).digest),
+        lambda it: changed(
+            AgreementTookEffect, it, digest=nth_of(AgreementSigned, it).footer_digest
+        ),
         "in force with a digest",
     ),
     (

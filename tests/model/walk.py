@@ -188,7 +188,7 @@ class Walk:
             "consent went along without a sheet"
         )
         shown = {it for it, sheet in signed.items() if sheet.disclosure}
-        assert event.legal_basis or set(event.disclosed_ids) <= shown, (
+        assert event.transfer_basis or set(event.disclosed_ids) <= shown, (
             "personal data went along without a sheet"
         )
 
@@ -269,7 +269,8 @@ class Walk:
         draft = self.draft
         assert draft is not None, "a paper of which no draft is on record"
         assert draft.number == event.number, "another version than was drafted"
-        assert draft.digest.startswith(event.digest), "another text than was drafted"
+        digest = getattr(event, "footer_digest", None) or event.digest
+        assert draft.digest.startswith(digest), "another text than was drafted"
         return draft
 
     def checked(self, event: AgreementLegalityChecked) -> None:

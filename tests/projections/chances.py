@@ -57,8 +57,8 @@ from mediation.case.settlement import GiveUndertaking, RecordOralAgreement, Reco
 from mediation.case.sheets import RecordTransferSheet
 from mediation.case.state import CaseState
 from mediation.case.term import ExtendTerm
-from mediation.case.urgent import AcknowledgeUrgentReport, ReportUrgent
-from mediation.case.values import Addressee, Answer, ClaimResult, Side
+from mediation.case.urgent import AcknowledgeUrgentReport, AddresseeEntry, ReportUrgent
+from mediation.case.values import Answer, ClaimResult, Side
 from mediation.kernel import Command
 from mediation.ladder import MoveKind
 from mediation.privacy import Personal
@@ -151,8 +151,8 @@ def _intake(case: CaseState, dice: random.Random) -> Iterator[Command]:
     yield ReportUrgent(
         kind=dice.choice(("first", "follow-up")),
         addressees=(
-            Addressee(kind="party-government", name="测试街道办事处"),
-            Addressee(kind="upper-union", name="测试总工会", body_id="quzong"),
+            AddresseeEntry(kind="party-government", name=Personal("测试街道办事处")),
+            AddresseeEntry(kind="upper-union", name=Personal("测试总工会"), body_id="quzong"),
         ),
         text=Personal("专报"),
     )
@@ -269,9 +269,9 @@ def _other_tracks(case: CaseState, at: datetime, dice: random.Random) -> Iterato
 
 def _proceedings(case: CaseState, at: datetime, dice: random.Random) -> Iterator[Command]:
     by = (dice.choice(case.parties).party_id,)
-    yield TakeRemedyRoute(forum="arbitration", filed_by_ids=by, forum_name="测试仲裁委")
+    yield TakeRemedyRoute(forum="arbitration", filed_by_ids=by, forum_name=Personal("测试仲裁委"))
     yield OpenProceeding(
-        forum="court-first", forum_name="测试法院", filed_by_ids=by, source="party-told"
+        forum="court-first", forum_name=Personal("测试法院"), filed_by_ids=by, source="party-told"
     )
     for proceeding in case.proceedings[-1:]:
         yield UpdateProceeding(

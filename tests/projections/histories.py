@@ -395,7 +395,9 @@ class Office:
         leaving = self.register()
         self.mediate(leaving)
         by = tuple(it.party_id for it in self.cases[leaving].applicants)
-        route = TakeRemedyRoute(forum="arbitration", filed_by_ids=by, forum_name="测试仲裁委")
+        route = TakeRemedyRoute(
+            forum="arbitration", filed_by_ids=by, forum_name=Personal("测试仲裁委")
+        )
         self.do(route, leaving)
 
     def _be_aided(self) -> None:

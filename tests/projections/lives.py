@@ -140,7 +140,7 @@ class Life:
             TakeRemedyRoute(
                 forum=self._dice.choice(("arbitration", "court-first", "inspection")),
                 filed_by_ids=(side[0].party_id,),
-                forum_name="测试仲裁委",
+                forum_name=Personal("测试仲裁委"),
             )
         )
 

@@ -191,7 +191,7 @@ def test_a_term_is_over_from_the_day_after_its_legal_last_day(desk: Desk, store)
 def the_term(case_id: UUID, term: DueDate) -> TermOver:
     """Give what the timer is told of a term."""
     code: Any = term.code
-    return TermOver(case_id, code, term.due_on, UUID(term.start_event_id))
+    return TermOver(case_id, code, term.due_on, term.start_event_id)
 
 
 def test_a_committees_own_term_is_over_by_itself(desk: Desk, store):

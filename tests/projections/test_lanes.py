@@ -279,7 +279,7 @@ def test_performing_follows_aid_and_proceedings_until_there_is_a_result(desk: De
     assert desk.lanes(case_id) == {"performing"}
     opened = OpenProceeding(
         forum="arbitration",
-        forum_name="测试仲裁委",
+        forum_name=Personal("测试仲裁委"),
         filed_by_ids=(case.applicants[0].party_id,),
         source="document",
     )
@@ -525,7 +525,7 @@ def test_to_close_holds_what_nothing_keeps_open(desk: Desk):
         TakeRemedyRoute(
             forum="arbitration",
             filed_by_ids=(case.applicants[0].party_id,),
-            forum_name="测试仲裁委",
+            forum_name=Personal("测试仲裁委"),
         ),
         case_id,
     )

@@ -469,7 +469,7 @@ class Told(Life):
             self._act(
                 OpenProceeding(
                     forum=forum,
-                    forum_name="测试机关",
+                    forum_name=Personal("测试机关"),
                     filed_by_ids=applicants[:1],
                     source="party-told",
                 )

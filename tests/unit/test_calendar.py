@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mediation.calendar import Calendar, day_of, default, first_moment_after, load
+from mediation.calendar import Calendar, day_of, default, first_moment_after, load, working_days
 from mediation.calendar.working_days import DEFAULT_REF, read
 from mediation.errors import Unsafe
 
@@ -280,6 +280,16 @@ def test_a_naive_time_has_no_day() -> None:
     """A time without an offset is a mistake of the caller."""
     with pytest.raises(ValueError, match="aware"):
         day_of(datetime(2026, 3, 1, 12, 0))  # noqa: DTZ001 (the mistake under test)
+
+
+def test_a_calendar_that_was_edited_after_its_release_is_not_served(monkeypatch):
+    """No one could prove any more which holidays a date was counted by."""
+    load.cache_clear()
+    monkeypatch.setattr(working_days, "PINNED", {DEFAULT_REF: "0" * 64})
+    with pytest.raises(Unsafe):
+        load(DEFAULT_REF)
+    monkeypatch.undo()
+    assert default().cited == f"{DEFAULT_REF}@{PINNED[:16]}"
 
 
 @pytest.mark.parametrize("ref", ["cn-1999", "", "../published/cn-2004-2026-v1"])

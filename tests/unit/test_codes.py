@@ -81,7 +81,7 @@ def test_phases_are_said_as_the_office_says_them():
         "ACCEPTED": "已受理·待分派",
         "ASSIGNED": "已分派·待确认",
         "MEDIATING": "调解中",
-        "SIGNING": "协议待签盖",
+        "SIGNING": "协议待签字盖章",
         "PERFORMING": "调解结案·履行中",
         "BREACHED": "逾期未履行",
         "FAILED": "调解不成",

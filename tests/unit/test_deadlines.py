@@ -3,6 +3,7 @@
 import calendar as gregorian
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from mediation.calendar import CATALOGUE, DueDate, day_of, default, due
 from mediation.calendar.working_days import SHANGHAI
 
-EVENT_ID = "5f0c" * 8
+EVENT_ID = UUID("5f0c" * 8)
 
 
 def at(day: str, clock: str = "10:00") -> datetime:
@@ -138,7 +139,7 @@ def test_a_due_date_carries_its_reasons() -> None:
         article="L-LDMA 14; L-ZJ 10",
         start_event_id=EVENT_ID,
         start_on=date(2026, 9, 18),
-        calendar="cn-2004-2026-v1",
+        calendar="cn-2004-2026-v1@71f59adbc0eb633a",
         rolled_days=5,
         provisional=False,
     )
@@ -281,8 +282,8 @@ def test_a_due_date_survives_its_event_and_refuses_unknown_fields() -> None:
     assert stored == (
         b'{"code":"D12-RED","due_on":"2026-03-02","rolled_on":"2026-03-02",'
         b'"due_at":"2026-03-02T03:30:00Z","rule":"2 ch","article":"proposal",'
-        b'"start_event_id":"5f0c5f0c5f0c5f0c5f0c5f0c5f0c5f0c","start_on":"2026-03-02",'
-        b'"calendar":"cn-2004-2026-v1","rolled_days":0,"provisional":false,'
+        b'"start_event_id":"5f0c5f0c-5f0c-5f0c-5f0c-5f0c5f0c5f0c","start_on":"2026-03-02",'
+        b'"calendar":"cn-2004-2026-v1@71f59adbc0eb633a","rolled_days":0,"provisional":false,'
         b'"past_when_decided":false,"subject":null}'
     )
     assert msgspec.json.encode(msgspec.json.decode(stored, type=DueDate)) == stored

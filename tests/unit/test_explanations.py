@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -23,7 +24,7 @@ def at(day: str, clock: str = "10:00") -> datetime:
 
 def due_from(code: str, start_at: datetime, **how: Any) -> DueDate:
     """Compute with the default calendar."""
-    return due(code, start_at=start_at, start_event_id="5f0c" * 8, calendar=default(), **how)
+    return due(code, start_at=start_at, start_event_id=UUID("5f0c" * 8), calendar=default(), **how)
 
 
 def written(day: date) -> dict[str, str]:

@@ -233,7 +233,7 @@ def test_stored_bytes_with_a_naive_time_are_refused(field):
     naive = datetime(2026, 3, 2, 9, 0)  # noqa: DTZ001 - the naive time is the point
     data = encode(msgspec.structs.replace(written(), **{field: naive}))
 
-    with pytest.raises(msgspec.ValidationError):
+    with pytest.raises(UnknownEvent):
         decode("note.written/1", data)
 
 
@@ -277,8 +277,25 @@ def test_bytes_of_another_shape_are_refused(change):
     fields = msgspec.json.decode(encode(written()))
     assert decode("note.written/1", msgspec.json.encode(fields)) == written()
 
-    with pytest.raises(msgspec.ValidationError):
+    with pytest.raises(UnknownEvent):
         decode("note.written/1", msgspec.json.encode(change(fields)))
+
+
+def test_bytes_that_a_newer_release_wrote_are_told_as_such():
+    """One field more, or a code that is not known yet: the operator is told to upgrade, and where.
+
+    No value is repeated: it may be a person's.
+    """
+    fields = msgspec.json.decode(encode(written()))
+    with pytest.raises(UnknownEvent) as caught:
+        decode("note.written/1", msgspec.json.encode(fields | {"mood": "王建国"}))
+
+    told = caught.value.detail
+    assert "note.written/1" in told.en
+    assert "unknown-field" in told.en
+    assert "upgrade" in told.en
+    assert "升级" in told.zh
+    assert "王建国" not in told.zh + told.en
 
 
 def test_a_topic_of_a_newer_release_stops_the_process_and_says_what_to_do():

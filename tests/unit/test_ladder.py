@@ -18,7 +18,7 @@ OTHERS = ROOT / "tests" / "ladders"
 NO_FLAGS: frozenset[str] = frozenset()
 
 PINNED = {
-    "standard-v1": "sha256:8c69eab4602390e66121d459b5f8b221a8de0db08c9eb2a188be20a3fadb9d79",
+    "standard-v1": "sha256:508bd1aeb1edf60ea7d7febc846fce46821c60a65f64d07542dd18c8d5f928ea",
 }
 
 

@@ -102,8 +102,8 @@ FAULTS = {
     "unit": (
         swapped('unit = "cd"', 'unit = "weeks"'),
         "limits[0].unit",
-        "不在可选范围内；请写 wd、cd、ch 之一",
-        "not a known value; write one of wd, cd, ch",
+        "不在可选范围内；请写 wd、cd、ch、mo 之一",
+        "not a known value; write one of wd, cd, ch, mo",
     ),
     "risk that is none": (
         swapped('automatic_at = "RED"', 'automatic_at = "BLUE"'),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from hashlib import sha256
 from typing import Any, ClassVar
 from uuid import UUID
@@ -136,6 +136,7 @@ def test_what_would_not_come_back_is_refused(placed):
         {"amount": 1.5},
         {"district": "999999"},
         {"legal_basis": object()},
+        {"decided_at": datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=8)))},
     ):
         spoiled = msgspec.structs.replace(placed.event, **change)
         with pytest.raises(NotStorable) as refused:

@@ -345,6 +345,9 @@ def test_a_body_without_a_seal_is_not_allowed_to_seal(office):
 
 def test_a_mediator_is_active_from_appointment_until_its_end(office):
     """The day named as end no longer counts, and another body is another appointment."""
+    numbered = AppointMediator(mediator_id=LI, body_id="dongcheng", qualifications=("A2026-1",))
+    with pytest.raises(Malformed):
+        office.do(numbered)
     office.do(AppointMediator(mediator_id=LI, body_id="dongcheng", qualifications=("lawyer",)))
     office.do(AppointMediator(mediator_id=WANG, body_id="dongcheng", from_on=APRIL))
     office.do(EndAppointment(mediator_id=LI, body_id="dongcheng", until_on=MAY))

@@ -1,7 +1,6 @@
 """What follows by itself when a date has passed: one command, one key, once and for ever."""
 
 from datetime import date, timedelta
-from uuid import UUID
 
 import pytest
 
@@ -19,7 +18,7 @@ def fired_on(scenario):
     """Give what is fired on the present term of a case."""
     term = scenario.term
     return whenever_a_term_is_over_then_lapse_it(
-        CASE_ID, term.code, term.due_on, UUID(term.start_event_id)
+        CASE_ID, term.code, term.due_on, term.start_event_id
     )
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import zlib
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
@@ -17,6 +18,7 @@ from mediation.privacy import (
     Sealed,
     Unsealed,
     aad_of,
+    canonical,
     kid_of,
     open_sealed,
     personal_from_json,
@@ -157,6 +159,39 @@ def test_a_body_cannot_bring_what_no_store_keeps(value):
     """Blank, overlong, NUL and half surrogates are refused, and the refusal does not echo them."""
     with pytest.raises(ValueError, match="expected a text of 1 to 4000 characters"):
         personal_from_json(value)
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of a form as it was released."""
+
+    fen: int
+    cause: str = "C13"
+
+
+class Form(msgspec.Struct, frozen=True, kw_only=True):
+    """A form as it was released."""
+
+    text: Personal
+    lines: tuple[Line, ...] = ()
+    at: datetime | None = None
+
+
+def test_a_field_that_a_later_release_adds_changes_no_digest():
+    """The canonical form says what was asked: no defaults, keys sorted, times in UTC."""
+    later = msgspec.defstruct("Later", [("fen", int), ("note", str | None, None)], kw_only=True)
+    grown = msgspec.defstruct(
+        "Grown", [("text", Personal), ("more", bool, False), ("lines", tuple, ())], kw_only=True
+    )
+    text = Personal("王建国")
+    said = '{"lines":[{"fen":1}],"text":"王建国"}'.encode()
+
+    assert canonical(Form(text=text, lines=(Line(fen=1, cause="C1" + "3"),))) == said
+    assert canonical(grown(text=text, lines=(later(fen=1),))) == said
+    assert canonical(grown(text=text, lines=(later(fen=1, note=""),))) != said
+    local = datetime.fromisoformat("2026-03-02T09:00:00+08:00")
+    assert canonical(Form(text=text, at=local)) == (
+        '{"at":"2026-03-02T01:00:00Z","text":"王建国"}'.encode()
+    )
 
 
 def test_the_digest_alone_reads_the_clear_value():

@@ -48,7 +48,7 @@ def counsel(scenario, name="counsel 1", **changes):
     fields: dict[str, Any] = {
         "counsel_id": an_id(name),
         "for_ids": tuple(party.party_id for party in scenario.case.applicants),
-        "firm": "示例律师事务所",
+        "firm": Personal("示例律师事务所"),
     }
     return AppointCounsel(**(fields | changes))
 
@@ -174,10 +174,10 @@ def test_counsel_is_appointed_for_named_workers():
             CounselAppointed,
             phase=Phase.AIDED,
             counsel_id=an_id("counsel 1"),
-            firm="示例律师事务所",
             legal_basis="L-TUL 30",
         )
     )
+    assert scenario.events[-1].firm.value == "示例律师事务所"
     scenario.when(counsel(scenario, "counsel 2", for_ids=(first,), firm=None)).then(
         expect(CounselAppointed, for_ids=(first,), firm=None)
     )
@@ -195,7 +195,7 @@ def test_counsel_is_appointed_while_aid_lasts():
         TakeRemedyRoute(
             forum="arbitration",
             filed_by_ids=(scenario.applicant.party_id,),
-            forum_name="示例区劳动人事争议仲裁委员会",
+            forum_name=Personal("示例区劳动人事争议仲裁委员会"),
         ),
     )
     scenario.when(counsel(scenario)).then(expect(CounselAppointed, phase=Phase.IN_PROCEEDINGS))

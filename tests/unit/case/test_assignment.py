@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import msgspec
 import pytest
 
 from mediation.case.assignment import (
@@ -67,6 +68,17 @@ def test_a_mediator_of_another_body_has_to_be_invited():
     scenario.when(
         AssignMediators(mediator_ids=team, lead_mediator_id=FIRST, invited_ids=(GUEST,))
     ).then(MediatorsAssigned)
+
+
+def test_the_declaration_of_no_interest_stands_in_the_bytes():
+    """A court asks for it (L-ONL 13); a paper that lacks it bears that flaw."""
+    scenario = in_phase(Phase.ASSIGNED)
+    confirm = ConfirmAssignment(mediator_id=scenario.case.lead_mediator_id)
+    for declares, flaws in ((True, ()), (False, ("no-declaration",))):
+        command = msgspec.structs.replace(confirm, declares_no_conflict=declares)
+        scenario.when(command).then(
+            expect(AssignmentConfirmed, declares_no_conflict=declares, irregularities=flaws)
+        )
 
 
 def test_nobody_mediates_for_a_body_that_is_closed():

@@ -165,8 +165,8 @@ def test_a_conclusion_says_whether_it_came_in_time(at, within):
     scenario.when(scenario.conclusion(), at=at).then(expect(MediationConcluded, within_term=within))
 
 
-def test_a_case_without_a_term_is_always_in_time():
-    """Where no statutory term ran, none was missed."""
+def test_a_case_without_a_term_is_neither_in_time_nor_late():
+    """Where no statutory term ran, none was kept or missed; else it says which one ran."""
     scenario = in_phase(Phase.MEDIATING)
     scenario.do(scenario.settlement())
     timeless = msgspec.structs.replace(scenario.case, due={})
@@ -174,7 +174,14 @@ def test_a_case_without_a_term_is_always_in_time():
     decision = handled(command).decide(timeless, command, scenario.facts(command))
 
     (concluded,) = decision.on(scenario.stream)
-    expect(MediationConcluded, term_on=None, within_term=True).check(concluded)
+    expect(
+        MediationConcluded, term_code=None, term_due_on=None, term_on=None, within_term=None
+    ).check(concluded)
+    (concluded,) = scenario.do(command)
+    term = date(2026, 3, 17)
+    expect(
+        MediationConcluded, term_code="D02", term_due_on=term, term_on=term, within_term=True
+    ).check(concluded)
 
 
 def test_a_failure_ends_the_acceptance_and_owes_everybody_the_notice():
@@ -186,7 +193,7 @@ def test_a_failure_ends_the_acceptance_and_owes_everybody_the_notice():
             MediationFailed,
             phase=Phase.FAILED,
             reason_code="party-absent",
-            legal_basis="L-PROV 30, 31",
+            legal_basis="L-LDMA 14; cf. L-PROV 30; cf. L-PROV 31",
             at_body_id="hengjie",
             interrupts_limitation=True,
         ),

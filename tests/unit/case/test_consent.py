@@ -131,7 +131,7 @@ def test_a_case_is_accepted_when_both_sides_agreed():
             phase=Phase.ACCEPTED,
             acceptance_no=1,
             at_body_id="hengjie",
-            legal_basis="L-PROV 22",
+            legal_basis="L-ZJ 10; cf. L-PROV 22",
             collective=False,
             within_scope=True,
             within_district=True,

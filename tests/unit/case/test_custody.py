@@ -351,16 +351,17 @@ def test_a_move_says_who_approved_it_and_whom_it_passes_by(move, workers, is_app
     (requested,) = scenario.do(scenario.move(to, kind, ground))
 
     assert sorted(requested.notified_body_ids) == list(told)
-    assert requested.approved_by_ids == ((lead_of(start).actor_id,) if is_approved else ())
+    assert requested.move_approved_by_id == (lead_of(start).actor_id if is_approved else None)
+    assert requested.approved_by_ids == ()
 
 
 @pytest.mark.parametrize(("ref", "known"), [("emergency", True), ("because", False)])
 def test_the_legal_basis_of_a_move_is_a_code(ref, known):
     """What lets data go along without a sheet is one of the table (L-PIPL 13)."""
     scenario = in_phase(Phase.MEDIATING)
-    scenario.when(scenario.move("dongcheng", legal_basis=ref))
+    scenario.when(scenario.move("dongcheng", transfer_basis=ref))
     if known:
-        scenario.then(expect(CustodyMoveRequested, legal_basis=ref))
+        scenario.then(expect(CustodyMoveRequested, transfer_basis=ref))
     else:
         scenario.then_refused("malformed")
 

@@ -211,6 +211,36 @@ def test_a_demand_is_relayed_to_a_respondent_of_the_case():
     assert scenario.refusal.faults[0].pointer == "/also_present/1"
 
 
+def test_an_answer_says_who_answered_and_feedback_says_which_answer():
+    """Dispatching and using unit answer apart; which of two answers was told is in the event."""
+    scenario = a_demand(companies=2)
+    one, other = (party.party_id for party in scenario.case.respondents)
+    scenario.given(relay(scenario))
+    answer = RecordDemandAnswer(answer="REFUSED", means="written")
+    scenario.when(answer).then_refused("malformed")
+    worker = scenario.applicant.party_id
+    scenario.when(msgspec.structs.replace(answer, respondent_id=worker)).then_refused(
+        "not-a-respondent"
+    )
+    for respondent_id, said in ((one, "REFUSED"), (other, "PARTLY")):
+        scenario.when(
+            msgspec.structs.replace(answer, respondent_id=respondent_id, answer=said)
+        ).then(expect(DemandAnswered, respondent_id=respondent_id, answer=said))
+    scenario.when(FeedBackDemand(means="phone")).then(expect(DemandFedBack, answer="PARTLY"))
+
+
+def test_the_clock_that_starts_anew_names_the_registration():
+    """D23 told anew runs from the registration, and says so; D10 and D04 start on a date only."""
+    scenario = a_demand()
+    scenario.relayed().answered().fed_back()
+    scenario.given(RecordDemandAnswer(answer="PARTLY", means="written"))
+
+    assert scenario.case.due["D23"].start_event_id == scenario.events[0].event_id
+    scenario.fed_back().changed()
+    (check,) = (it for it in scenario.case.due.values() if it.code == "D10")
+    assert check.start_event_id is None
+
+
 def test_an_answer_without_relaying_is_recorded_as_such():
     """The employer may have heard of it by itself; the order is a flaw, not a refusal."""
     a_demand().when(GRANT).then(

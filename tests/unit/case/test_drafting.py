@@ -1,7 +1,11 @@
 """The written agreement as a text: whom it binds, what becomes of each claim, and its check."""
 
+import re
 from datetime import date
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -17,7 +21,7 @@ from mediation.case.drafting import (
 from mediation.case.intake import LineEntry
 from mediation.case.performance import ObligationEntry
 from mediation.case.state import CaseState
-from mediation.case.values import Answer, ClaimResult, Instrument, Phase
+from mediation.case.values import Answer, ClaimResult, Instrument, Obligation, Phase
 from mediation.kernel import Actor
 from mediation.privacy import Personal
 from tests.scenario import STANDARD, Scenario, an_id, expect, in_phase, lead_of, results
@@ -46,7 +50,7 @@ def test_a_draft_says_whom_it_binds_what_becomes_of_each_claim_and_who_seals():
     assert (drafted.phase, drafted.number, drafted.at_body_id) == (Phase.SIGNING, 1, "hengjie")
     assert (drafted.instrument, drafted.legal_basis) == (
         Instrument.MEDIATION_AGREEMENT,
-        "L-LDMA 14; L-PROV 26",
+        "L-LDMA 14; cf. L-PROV 26",
     )
     assert (drafted.made_as, drafted.seal_body_id) == ("L-LDMA 10", "hengjie")
     assert drafted.bound_ids == everybody
@@ -287,6 +291,41 @@ def printed(scenario, drafted, **changes):
         "text": Personal(drafted.text.value),
         "salt": Personal(drafted.salt.value),
     } | changes
+
+
+def test_the_worked_example_of_the_decision_record_holds():
+    """An expert who follows ADR 0019 byte by byte comes to the digest that is printed."""
+    record = Path(__file__).parents[3] / "docs/adr/0019-the-digest-of-an-agreement-is-salted.md"
+    written, digest = re.findall(r"```text\n(.*?)\n```", record.read_text("utf-8"), re.DOTALL)
+    worker, firm, line, owed = (UUID(int=at) for at in range(1, 5))
+
+    assert sha256(written.encode()).hexdigest() == digest
+    assert digest == digest_of(
+        {
+            "case_number": "示例〔2026〕0001号",
+            "number": 1,
+            "instrument": Instrument.MEDIATION_AGREEMENT,
+            "made_as": "L-LDMA 10(3)",
+            "seal_body_id": "dongcheng",
+            "bound_ids": (worker, firm),
+            "results": (ClaimResult(line_id=line, result="agreed"),),
+            "obligations": (
+                Obligation(
+                    obligation_id=owed,
+                    line_id=line,
+                    applicant_id=worker,
+                    respondent_id=firm,
+                    agreed_fen=100_000,
+                    due_on=date(2026, 3, 20),
+                    instalment_no=1,
+                    recurring=False,
+                    joint_ids=(),
+                ),
+            ),
+            "text": Personal("双方自愿达成如下协议。"),
+            "salt": Personal("0123456789abcdef0123456789abcdef"),
+        }
+    )
 
 
 def test_the_digest_is_computed_again_from_what_the_event_holds():

@@ -138,6 +138,20 @@ def test_every_fen_is_applied_or_surplus_in_whatever_order_it_comes(agreed, paid
     assert ("performance" in open_duties(scenario.case)) == bool(unpaid)
 
 
+def test_who_paid_need_not_be_the_debtor():
+    """A joint debtor may have paid; without a name nobody is guessed."""
+    scenario = in_phase(Phase.PERFORMING, companies=2)
+    other = scenario.case.respondents[1].party_id
+    paid = scenario.payment(fen=40_000)
+    scenario.when(paid).then(expect(ObligationPerformed, paid_by_id=None))
+    scenario.when(msgspec.structs.replace(paid, paid_by_id=other)).then(
+        expect(ObligationPerformed, paid_by_id=other)
+    )
+    scenario.when(msgspec.structs.replace(paid, paid_by_id=an_id("x"))).then_refused(
+        "unknown-party"
+    )
+
+
 def test_joint_respondents_stand_beside_the_debtor():
     """连带: the debtor of the line and whoever answers with him; each payment is on the debt."""
     scenario = in_phase(Phase.MEDIATING, companies=2)

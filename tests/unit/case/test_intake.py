@@ -1,6 +1,7 @@
 """Registration, the number, the first due dates, and flags with the risk that follows."""
 
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,9 @@ from mediation.case.intake import (
     RaiseFlag,
     number_stream,
 )
-from mediation.case.values import Matter, Phase
+from mediation.case.parties import AddedLine, AddParty
+from mediation.case.performance import ObligationEntry
+from mediation.case.values import MOST_FEN, MOST_FEN_OF_A_CASE, Matter, Phase, Side
 from mediation.errors import Malformed
 from mediation.kernel import Actor, fold, initial_state
 from mediation.privacy import Personal, Unsealed
@@ -33,7 +36,13 @@ from tests.scenario import (
 )
 
 WORKER = PartyEntry(role="WORKER", name=Personal("职工"))
-FIRM = PartyEntry(role="EMPLOYER", company_name="餐饮有限公司")
+FIRM = PartyEntry(role="EMPLOYER", party_kind="COMPANY", company_name="餐饮有限公司")
+
+
+def unit(**changes: Any) -> PartyEntry:
+    """Type in a company by its name."""
+    fields = {"role": "EMPLOYER", "party_kind": "COMPANY", "company_name": "某公司"}
+    return PartyEntry(**(fields | changes))
 
 
 def faults_of(scenario):
@@ -111,7 +120,7 @@ def test_a_due_date_names_the_event_that_starts_it():
     """The start is the id of the very event that carries the date."""
     (registered,) = Scenario().when(a_registration()).decided
 
-    assert {due.start_event_id for due in registered.due} == {str(registered.event_id)}
+    assert {due.start_event_id for due in registered.due} == {registered.event_id}
 
 
 @pytest.mark.parametrize(
@@ -221,12 +230,37 @@ def test_an_application_at_a_closed_body_is_recorded_with_its_flaw():
                 "respondents": (
                     PartyEntry(role="EMPLOYER", company_name="某店", party_kind="SOLE_TRADER"),
                     PartyEntry(
-                        role="EMPLOYER", name=Personal("某"), credit_code="92370102MA00000000"
+                        role="EMPLOYER", name=Personal("某"), credit_code="92370102MA0000000N"
                     ),
                 )
             },
-            {("/respondents/0", "person-in-clear"), ("/respondents/1", "person-in-clear")},
+            {
+                ("/respondents/0", "person-in-clear"),
+                ("/respondents/1/credit_code", "person-in-clear"),
+                ("/respondents/1/credit_code", "credit-code"),
+            },
         ),
+        *(
+            (
+                {"respondents": (unit(credit_code=code),)},
+                {("/respondents/0/credit_code", "credit-code")},
+            )
+            for code in (
+                "91370102MA0000000A",  # another check character
+                "92370102MA0000000N",  # a sole trader's
+                "11010519491231002X",  # a resident's ID number
+            )
+        ),
+        (
+            {"respondents": (unit(credit_code="91370102MA0000000R", provisional=True),)},
+            {("/respondents/0/credit_code", "person-in-clear")},
+        ),
+        (
+            {"respondents": (unit(credit_code="91370102MA0000000R", party_kind=None),)},
+            {("/respondents/0/credit_code", "person-in-clear")},
+        ),
+        ({"channel": "court-delegated"}, {("/channel", "not-of-this-entry")}),
+        ({"channel": "proactive"}, {("/channel", "not-of-this-entry")}),
         (
             {"respondents": (PartyEntry(role="EMPLOYER"),)},
             {("/respondents/0", "company-name-or-name")},
@@ -281,6 +315,40 @@ def test_persons_are_sealed_under_an_id_of_their_own_and_companies_stand_in_clea
     assert company.name is None
 
 
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({"party_kind": None}, "UNSTATED"),
+        ({"provisional": True}, "COMPANY"),
+        ({"party_kind": None, "role": "INVESTOR", "company_name": "王强"}, "UNSTATED"),
+    ],
+)
+def test_a_name_stands_in_clear_only_of_a_unit_that_is_said_and_verified_to_be_one(changes, kind):
+    """A shop sign, or a name of which nobody said whose it is, is sealed like a person's."""
+    party = in_phase(Phase.REGISTERED, respondents=(unit(**changes),)).case.respondents[0]
+
+    assert (party.party_kind, party.company_name) == (kind, None)
+    assert isinstance(party.name, Unsealed)
+    assert party.name.subject_id == party.party_id
+
+
+def test_the_sums_of_a_case_stay_within_what_a_number_holds():
+    """Nine hundred lines of the largest sum fit, one more does not; nor with a later party."""
+    most = LineEntry(applicant=0, cause="C13", claimed_fen=MOST_FEN)
+    told = in_phase(Phase.REGISTERED, lines=(most,) * 900)
+    assert told.case.claimed_fen == MOST_FEN_OF_A_CASE
+    Scenario().when(a_registration(lines=(most,) * 901)).then_refused("sum-too-large")
+    line = AddedLine(counterpart_id=told.respondent.party_id, cause="C13", claimed_fen=1)
+    told.when(AddParty(side=Side.APPLICANT, party=WORKER, lines=(line,))).then_refused(
+        "sum-too-large"
+    )
+    owed = ObligationEntry(
+        line_id=told.case.lines[0].line_id, agreed_fen=MOST_FEN, due_on=date(2026, 3, 20)
+    )
+    told.agreed().accepted().mediating()
+    told.when(told.settlement(obligations=(owed,) * 901)).then_refused("sum-too-large")
+
+
 def test_workers_are_counted_on_whichever_side_they_stand():
     """Ten workers against whom an employer applies are ten workers (L-LDMA 7)."""
     case = in_phase(Phase.REGISTERED, applicants=(FIRM,), respondents=(WORKER,) * 9 + (FIRM,)).case
@@ -318,7 +386,7 @@ def test_a_case_that_turns_red_is_reported_within_two_hours():
     turned = in_phase(Phase.REGISTERED, workers=10)
     assert "D26" not in turned.case.due
     turned.flagged("EMPLOYER_CLOSED", "SAFETY")
-    assert turned.case.due["D26"].start_event_id == str(turned.events[1].event_id)
+    assert turned.case.due["D26"].start_event_id == turned.events[1].event_id
 
 
 def test_turning_red_once_more_buys_no_time():

@@ -41,7 +41,7 @@ def test_what_both_sides_say_is_in_force_and_concludes_at_once(phase):
             OralAgreementRecorded,
             phase=Phase.PERFORMING,
             irregularities=(),
-            legal_basis="L-PML 28, 30",
+            legal_basis="L-PML 28; L-PML 30",
             made_as="L-LDMA 10",
             at_body_id="hengjie",
             done_on_the_spot=False,

@@ -164,9 +164,20 @@ def test_a_verified_identity_takes_the_place_of_a_provisional_one():
         name=Personal("王某某"),
         id_number=Personal("331003198001010000"),
     )
-    scenario.when(IdentifyParty(party_id=known.party_id, party=said)).then(
-        expect(PartyIdentified, phase=Phase.MEDIATING, irregularities=())
+    identified = IdentifyParty(party_id=known.party_id, party=said, verified_by="id-card")
+    kept = tuple(it for it in ("phone", "address") if getattr(known, it))
+    scenario.when(identified).then(
+        expect(
+            PartyIdentified,
+            phase=Phase.MEDIATING,
+            irregularities=(),
+            kept=kept,
+            verified_by="id-card",
+        )
     )
+    assert kept
+    unknown = msgspec.structs.replace(identified, verified_by="hearsay")
+    scenario.when(unknown).then_refused("malformed")
     party = scenario.respondent
 
     assert (party.party_id, party.side, party.provisional) == (
@@ -184,7 +195,10 @@ def test_the_owner_behind_a_shop_sign_may_turn_out_to_be_a_company():
     """A person's name gives way to the registered name, which stands in clear."""
     scenario = in_phase(Phase.REGISTERED, respondents=(NICKNAME,))
     firm = PartyEntry(
-        role="EMPLOYER", company_name="好味道餐饮有限公司", credit_code="91331003MA2XXXXX0A"
+        role="EMPLOYER",
+        party_kind="COMPANY",
+        company_name="好味道餐饮有限公司",
+        credit_code="91331003MA2XXXXX0T",
     )
     scenario.do(IdentifyParty(party_id=scenario.respondent.party_id, party=firm))
 

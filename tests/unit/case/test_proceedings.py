@@ -24,16 +24,16 @@ from mediation.case.proceedings import (
     TakeRemedyRoute,
     UpdateProceeding,
 )
-from mediation.case.state import CaseState
-from mediation.case.urgent import AcknowledgeUrgentReport, ReportUrgent
-from mediation.case.values import Addressee, Matter, Outcome, Phase
+from mediation.case.state import CaseState, author_of
+from mediation.case.urgent import AcknowledgeUrgentReport, AddresseeEntry, ReportUrgent
+from mediation.case.values import Matter, Outcome, Phase
 from mediation.kernel import fold
 from mediation.ladder import MoveKind
-from mediation.privacy import Personal
-from tests.scenario import Scenario, an_id, expect, in_phase, seal, stored_again
+from mediation.privacy import Personal, Purpose
+from tests.scenario import CASE_ID, Scenario, an_id, expect, in_phase, seal, stored_again
 
-COMMISSION = "示例区劳动人事争议仲裁委员会"
-COURT = "示例区人民法院"
+COMMISSION = Personal("示例区劳动人事争议仲裁委员会")
+COURT = Personal("示例区人民法院")
 OPEN_DISPUTES = (
     Phase.REGISTERED,
     Phase.CONSENT_PENDING,
@@ -144,11 +144,14 @@ def test_the_status_of_what_was_filed_is_asked_for_after_thirty_days():
     """D16, one for each proceeding; the event tells who filed, where and under which number."""
     scenario = a_dispute()
     filers = (scenario.applicant.party_id,)
-    command = route(scenario, docket_no="示例劳人仲案〔2026〕1号")
+    command = route(scenario, docket_no=Personal("示例劳人仲案〔2026〕1号"))
     taken, concluded = scenario.do(command, at="2026-03-10T09:00+08:00")
 
     assert (taken.at_body_id, taken.filed_by_ids) == ("hengjie", filers)
-    assert (taken.forum_name, taken.docket_no) == (COMMISSION, "示例劳人仲案〔2026〕1号")
+    # A docket number leads to the published judgment, and so to the worker.
+    author = author_of(CASE_ID, taken.actor_id)
+    assert taken.forum_name == COMMISSION.of(author, Purpose.FREE_TEXT)
+    assert taken.docket_no == command.docket_no.of(author, Purpose.FREE_TEXT)
     assert scenario.case.due[asked(scenario)].due_on == date(2026, 4, 9)
     # No date is ended by two events of one decision.
     assert concluded.due_ended == ()
@@ -241,7 +244,7 @@ def test_a_suit_after_arbitration_needs_no_exception():
     """Arbitration itself has to have come to a result; having filed there is not enough."""
     scenario = in_proceedings()
     suit = route(scenario, forum="court-first", forum_name=COURT)
-    scenario.given(proceeding(scenario, forum="inspection", forum_name="示例区人社局"))
+    scenario.given(proceeding(scenario, forum="inspection", forum_name=Personal("示例区人社局")))
     scenario.given(decided(scenario, "ended-otherwise")).when(suit).then(
         expect(RemedyRouteTaken, irregularities=("suit-without-exception",))
     )
@@ -275,8 +278,8 @@ def test_the_restaurant_workers_go_through_arbitration_to_court():
     """Scenario 2: reported, aid, arbitration, suit, court mediation, 34 of 34 paid, closed."""
     scenario = aided(workers=34)
     addressees = (
-        Addressee(kind="party-government", name="示例区信访局"),
-        Addressee(kind="upper-union", name="示例市总工会"),
+        AddresseeEntry(kind="party-government", name=Personal("示例区信访局")),
+        AddresseeEntry(kind="upper-union", name=Personal("示例市总工会")),
     )
     scenario.given(
         ReportUrgent(kind="first", addressees=addressees, text=Personal("餐饮店停业欠薪。")),
@@ -331,18 +334,18 @@ def test_the_status_is_asked_for_again_until_there_is_a_result():
     """Each step known starts another thirty days; the result ends them."""
     scenario = in_proceedings()
     key = asked(scenario)
-    step = update(scenario, docket_no="示例劳人仲案〔2026〕1号")
+    step = update(scenario, docket_no=Personal("示例劳人仲案〔2026〕1号"))
     scenario.when(step, at="2026-04-01T09:00+08:00").then(
         expect(
             ProceedingUpdated,
             forum="arbitration",
             step="accepted",
             result=None,
-            docket_no="示例劳人仲案〔2026〕1号",
             due_ended=(key,),
             irregularities=(),
         )
     )
+    assert scenario.events[-1].docket_no.value == "示例劳人仲案〔2026〕1号"
     assert scenario.case.due[key].due_on == date(2026, 5, 1)
     scenario.when(CloseCase()).then_refused("no-open-proceeding")
 
@@ -358,7 +361,7 @@ def test_the_status_is_asked_for_again_until_there_is_a_result():
 def test_each_proceeding_has_a_date_and_a_result_of_its_own():
     """Two authorities may have parts of the matter at once."""
     scenario = in_proceedings()
-    scenario.given(proceeding(scenario, forum="inspection", forum_name="示例区人社局"))
+    scenario.given(proceeding(scenario, forum="inspection", forum_name=Personal("示例区人社局")))
     first, second = asked(scenario, 0), asked(scenario, 1)
     scenario.when(update(scenario, 0, step="decided", result="withdrawn-there")).then(
         expect(ProceedingUpdated, due_ended=(first,))

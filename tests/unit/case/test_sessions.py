@@ -34,7 +34,7 @@ def test_a_proper_session_has_no_flaw():
             SessionHeld,
             phase=Phase.MEDIATING,
             at_body_id="hengjie",
-            level="village-industry",
+            at_level="village-industry",
             irregularities=(),
         )
     )

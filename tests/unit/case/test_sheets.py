@@ -118,7 +118,7 @@ def test_a_sheet_is_a_partys_of_the_case():
 def test_personal_data_goes_along_by_sheet_or_by_law(basis, disclosure, disclosed):
     """No sheet and no legal basis: the receiver sees the case, not the person (L-PIPL 23)."""
     scenario = in_phase(Phase.MEDIATING)
-    scenario.do(scenario.move("dongcheng", legal_basis=basis))
+    scenario.do(scenario.move("dongcheng", transfer_basis=basis))
     if disclosure is not None:
         scenario.do(scenario.sheet(scenario.applicant, disclosure=disclosure))
     (taken,) = scenario.do(AcceptCustody())
@@ -126,4 +126,4 @@ def test_personal_data_goes_along_by_sheet_or_by_law(basis, disclosure, disclose
 
     assert (worker in taken.disclosed_ids) is disclosed
     assert (worker in scenario.case.disclosed_ids) is disclosed
-    assert taken.legal_basis == basis
+    assert taken.transfer_basis == basis

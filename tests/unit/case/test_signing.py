@@ -41,10 +41,16 @@ def test_a_paper_with_another_footer_is_recorded_and_does_not_count():
     scenario = checked()
     party_id = scenario.applicant.party_id
     right = scenario.paper
+    names = {"digest": "footer_digest"}
     for wrong in ({"number": 2}, {"digest": "0" * 12}, {"digest": right["digest"] + "0"}):
         paper = right | wrong
         scenario.when(SignAgreement(**paper, party_id=party_id)).then(
-            expect(AgreementSigned, counts=False, irregularities=("digest-differs",), **wrong)
+            expect(
+                AgreementSigned,
+                counts=False,
+                irregularities=("digest-differs",),
+                **{names.get(field, field): value for field, value in wrong.items()},
+            )
         )
         scenario.when(SealAgreement(**paper)).then_refused("draft-superseded", "open-irregularity")
     assert scenario.on_the_table.signed_ids == frozenset()

@@ -207,7 +207,7 @@ def test_going_on_after_the_end_is_a_fresh_application(phase):
     }
     assert [due[code].start_on for code in ("D01", "D02")] == [date(2026, 3, 9)] * 2
     for code, event in (("D01", requested), ("D02", requested), ("D13", taken)):
-        assert due[code].start_event_id == str(event.event_id)
+        assert due[code].start_event_id == event.event_id
 
 
 def test_a_move_asked_for_before_the_end_needs_the_applicants_wish_to_be_taken():

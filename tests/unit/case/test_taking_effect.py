@@ -126,13 +126,13 @@ def test_what_took_effect_names_the_paper_and_what_is_owed_by_whom():
     assert (effect.number, effect.digest) == (draft.number, draft.digest)
     assert (effect.bound_ids, effect.obligations) == (draft.bound_ids, draft.obligations)
     assert (effect.instrument, effect.made_as) == (Instrument.MEDIATION_AGREEMENT, "L-LDMA 10")
-    assert effect.legal_basis == "L-LDMA 14; L-PROV 26"
+    assert effect.legal_basis == "L-LDMA 14; cf. L-PROV 26"
     assert (concluded.instrument_event_id, concluded.instrument) == (
         effect.event_id,
         Instrument.MEDIATION_AGREEMENT,
     )
     assert [it.obligation for it in scenario.case.payments] == list(draft.obligations)
-    assert effect.due[0].start_event_id == str(effect.event_id)
+    assert effect.due[0].start_event_id == effect.event_id
 
 
 def test_conclusion_stops_the_clocks_and_payment_is_checked_the_day_after():

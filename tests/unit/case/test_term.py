@@ -53,8 +53,8 @@ def test_an_extension_by_everybody_sets_a_later_end_from_the_earlier_one():
         expect(
             TermExtended,
             phase=Phase.MEDIATING,
-            from_on=END,
-            until_on=date(2026, 3, 27),
+            earlier_due_on=END,
+            extended_to_on=date(2026, 3, 27),
             agreed_ids=everybody(scenario),
             basis="signed-extension",
             late=False,
@@ -91,7 +91,7 @@ def test_a_term_is_extended_wherever_mediation_is_under_way(phase):
 
     scenario.when(extension(scenario, 1)).then(expect(TermExtended, phase=phase))
     scenario.when(extension(scenario, 1)).then(
-        expect(TermExtended, from_on=END + timedelta(days=1), due_ended=("D04",))
+        expect(TermExtended, earlier_due_on=END + timedelta(days=1), due_ended=("D04",))
     )
 
 
@@ -156,7 +156,7 @@ def test_platform_work_is_extended_by_fifteen_days_at_most_in_all():
     assert scenario.term.article == "P-4; L-ZJ 10"
     scenario.when(extension(scenario, 6)).then_refused("extension-too-long")
     scenario.when(extension(scenario, 5)).then(
-        expect(TermExtended, from_on=date(2026, 3, 27), until_on=date(2026, 4, 1))
+        expect(TermExtended, earlier_due_on=date(2026, 3, 27), extended_to_on=date(2026, 4, 1))
     )
     assert (scenario.term.start_on, scenario.term.rule) == (END, "15 cd")
     scenario.when(extension(scenario, 1)).then_refused("extension-too-long")
