@@ -14,7 +14,16 @@ from typing import NamedTuple, NoReturn
 
 import msgspec
 
-from benchmarks import appending, asking, catching_up, commanding, exactness, serving, size
+from benchmarks import (
+    appending,
+    asking,
+    catching_up,
+    commanding,
+    dashboards,
+    exactness,
+    serving,
+    size,
+)
 from benchmarks.bench import FULL, QUICK, Bench, fsync_ms, prepared
 from benchmarks.report import Row, is_good, table
 
@@ -39,6 +48,7 @@ MEASURES = (
     Measure(("G8",), POSTGRESQL, commanding.in_process, is_writing=True),
     Measure(("G9", "G10"), BOTH, catching_up.measured),
     Measure(("G14",), BOTH, asking.measured),
+    Measure(("G14",), BOTH, dashboards.measured),
     Measure(("G15",), POSTGRESQL, size.measured),
     Measure(("G16",), BOTH, exactness.measured),
 )
