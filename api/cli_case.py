@@ -229,11 +229,11 @@ def diff(  # noqa: PLR0913 - from where to where, and how much, as options
 
     with opened(settings()) as engine:
         found = _Found(engine, case)
-        found.open(personal, reason, account, "diff")
         versions = [
             version_of(found.events, None if it is None else point(engine, it))
             for it in (start, end)
         ]
+        found.open(personal, reason, account, "diff")
         ends = [point_shown(found.events, it) for it in versions]
         shown = changes_shown(changes_between(found.events, *versions), found.opened)
         told = case_pages.about(

@@ -80,9 +80,29 @@ def steps(
         LookupError: an event of a case that was never registered.
         UnknownEvent: stored bytes that are not of their topic's form.
     """
-    of_cases = [it for it in batch if it.topic.startswith("case.")]
+    of_cases = _of_cases(batch)
+    yield from _folded(of_cases, known({_stream(it) for it in of_cases}))
+
+
+def commands(
+    batch: Iterable[Recorded], known: Callable[[set[UUID]], Touched]
+) -> Iterator[tuple[int, Touched]]:
+    """Fold a batch command by command, and tell of each its end and the cases it touched."""
+    of_cases = _of_cases(batch)
     standings = known({_stream(it) for it in of_cases})
-    for recorded in of_cases:
+    # Grouped before they are folded: grouping looks one event ahead, and a standing changes.
+    for command_end, events in groupby(of_cases, key=lambda it: it.command_end):
+        yield command_end, {it.case_id: it for _, _, it in _folded(events, standings)}
+
+
+def _of_cases(batch: Iterable[Recorded]) -> list[Recorded]:
+    return [it for it in batch if it.topic.startswith("case.")]
+
+
+def _folded(
+    events: Iterable[Recorded], standings: Touched
+) -> Iterator[tuple[Recorded, Any, Standing]]:
+    for recorded in events:
         case_id, event = _stream(recorded), decode(recorded.topic, recorded.state)
         if isinstance(event, CaseRegistered):
             standings[case_id] = _registered(event)
@@ -91,14 +111,6 @@ def steps(
         standing.position = recorded.command_end
         _advance(standing, event)
         yield recorded, event, standing
-
-
-def commands(
-    batch: Iterable[Recorded], known: Callable[[set[UUID]], Touched]
-) -> Iterator[tuple[int, Touched]]:
-    """Fold a batch command by command, and tell of each its end and the cases it touched."""
-    for command_end, events in groupby(steps(batch, known), key=lambda it: it[0].command_end):
-        yield command_end, {standing.case_id: standing for _, _, standing in events}
 
 
 def _stream(recorded: Recorded) -> UUID:

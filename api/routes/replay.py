@@ -65,9 +65,9 @@ def read_replay(
     """Show a case step by step: what each event changed, who did it, when, why, on what basis."""
     asked = asking(request)
     mediation, then = asked.engine.mediation, asked_for.then(asked.engine)
-    opened = _opened(asked, case_id, asked_for.personal, asked_for.reason, REPLAY)
     events = mediation.story(case_id, actor_id=asked.actor_id, route=REPLAY, then=then)
     _, seen = mediation.case(case_id, actor_id=asked.actor_id, route=REPLAY, then=then)
+    opened = _opened(asked, case_id, asked_for.personal, asked_for.reason, REPLAY)
     log_id = asked.engine.log.log_id
     shown = answers.Replay(
         case_id=case_id,
@@ -89,10 +89,10 @@ def read_diff(
     start, end = (
         None if it is None else point(asked.engine, it) for it in (asked_for.start, asked_for.end)
     )
-    opened = _opened(asked, case_id, asked_for.personal, asked_for.reason, DIFF)
     events = mediation.story(case_id, actor_id=asked.actor_id, route=DIFF)
     _, seen = mediation.case(case_id, actor_id=asked.actor_id, route=DIFF)
     versions = version_of(events, start), version_of(events, end)
+    opened = _opened(asked, case_id, asked_for.personal, asked_for.reason, DIFF)
     shown = answers.Diff(
         case_id=case_id,
         visibility=seen,
@@ -106,6 +106,7 @@ def read_diff(
 def _opened(
     asked: Asking, case_id: UUID, personal: str, reason: str | None, route: str
 ) -> Opened | None:
+    """Open what may be read in clear, last of all: what is refused was not read."""
     if personal != "clear":
         return None
     return asked.engine.mediation.open_case(

@@ -34,9 +34,10 @@ def upsert(
     key_names = tuple(keys) or tuple(column.name for column in table.primary_key)
     statement, converters = _upsert_statement(connection.dialect, table, names, key_names)
     if connection.dialect.name == "sqlite":
+        by_column = [*zip(*rows, strict=True)]
         for index, convert in converters:
-            rows = [(*row[:index], convert(row[index]), *row[index + 1 :]) for row in rows]
-        connection.exec_driver_sql(statement, [tuple(row) for row in rows])
+            by_column[index] = tuple(map(convert, by_column[index]))
+        connection.exec_driver_sql(statement, [*zip(*by_column, strict=True)])
         return
     given = list(map(list, zip(*rows, strict=True)))
     for index, convert in converters:

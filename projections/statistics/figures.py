@@ -132,7 +132,7 @@ def figures(  # noqa: PLR0913 - a question has many sides, each told by its name
     """
     fresh = freshness(connection, ledger)
     periods = (period, period.before(), period.year_before())
-    found = read(connection, ledger, periods, today, at_position)
+    found = read(connection, ledger, bodies, periods=periods, today=today, at_position=at_position)
     sheets = _Sheets(found, bodies, periods, tuple(levels), frozenset(at_source))
     return Figures(
         first=period.first,
@@ -161,19 +161,16 @@ class _Sheet:
         self._at_source = at_source
         self._from = bisect_right(found.breaks, period.first)
         self._to = bisect_right(found.breaks, period.last + DAY)
-        self._cells: dict[str, list[Cell]] = {}
-        self._moved: list[Cell] = []
-        for term, cells in found.cells.items():
-            concerned = [
-                cell
-                for cell in cells
-                if cell.bucket >= self._from
-                and (self._holds(cell.at) or (cell.other is not None and self._holds(cell.other)))
-            ]
-            self._cells[term] = [cell for cell in concerned if cell.bucket < self._to]
-            self._moved += [
-                cell for cell in concerned if (cell.enters or cell.leaves) and self._holds(cell.at)
-            ]
+        self._cells = {
+            term: [it for it in cells if self._concerns(it)] for term, cells in found.cells.items()
+        }
+        self._moved = [it for it in found.moved if it.bucket >= self._from and self._holds(it.at)]
+
+    def _concerns(self, cell: Cell) -> bool:
+        is_of_period = self._from <= cell.bucket < self._to
+        return is_of_period and (
+            self._holds(cell.at) or (cell.other is not None and self._holds(cell.other))
+        )
 
     def _holds(self, at: At) -> bool:
         found = self._held.get(at)
@@ -241,7 +238,7 @@ class _Sheet:
             for stock, at, count in self._read.stocks
             if stock == measure.stock and self._holds(at)
         )
-        since = sum(cell.by(measure.stock) for cell in self._moved if cell.bucket >= until)
+        since = sum(it.by for it in self._moved if it.stock == measure.stock and it.bucket >= until)
         return now - since
 
     def _days(self, measure: Days) -> dict[str, int | None]:

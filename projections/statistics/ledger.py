@@ -195,8 +195,10 @@ class Ledger(Projection):
             Column("obligation_id", sa.Uuid),
             Column("paper_id", sa.Uuid),
             Column("due_on", sa.Date),
-            self.index("day", "occurred_on", "position"),
+            self.index("day", "occurred_on"),
+            self.index("here", "body_id", "occurred_on"),
             self.index("position", "position"),
+            self.moves_index("moves", "occurred_on", "leaves", "enters"),
             self.index("debt", "term", "obligation_id"),
         )
         self.duty = self.table(
@@ -218,6 +220,12 @@ class Ledger(Projection):
             self.index("ended", "ended_on"),
         )
         return (self.case, self.line, self.duty)
+
+    def moves_index(self, noun: str, *columns: str) -> sa.Index:
+        """Make an index over the lines that move a stock, with the place beside."""
+        moves = sa.text("leaves IS NOT NULL OR enters IS NOT NULL")
+        place = (column.name for column in _place())
+        return self.index(noun, *columns, *place, postgresql_where=moves, sqlite_where=moves)
 
     def fold(self, batch: Sequence[Recorded], load: Load) -> Rows:
         """Write the lines of each event, and close and open the dates that it ends and starts."""

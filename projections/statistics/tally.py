@@ -1,7 +1,7 @@
-"""Read the ledger for figures: one scan for all periods, and the lines behind any number.
+"""Read the ledger for figures: the flows of the periods asked about, and what moved stocks since.
 
 Stocks are counted back from how the cases stand, so that no question reads further back than its
-earliest period.
+earliest period; of the time between the periods only what moves a stock is read.
 """
 
 from __future__ import annotations
@@ -15,21 +15,20 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from projections.statistics.ledger import At, Ledger
-from projections.statistics.periods import DAY, Period
+from projections.statistics.periods import DAY, Bodies, Period
 
 _AFTER = 10_000
 """The bucket of what was not known yet at the position asked as of."""
 
 
 class Cell(NamedTuple):
-    """Lines of the ledger that are alike, counted."""
+    """Lines of the periods that are alike, counted."""
 
     bucket: int
     since: int
     term: str
     matter: str
-    leaves: str | None
-    enters: str | None
+    stock: str | None
     at: At
     other: At | None
     detail: str | None
@@ -40,14 +39,14 @@ class Cell(NamedTuple):
     workers: int
     fen: int
 
-    @property
-    def stock(self) -> str | None:
-        """The stock that is moved."""
-        return self.enters or self.leaves
 
-    def by(self, stock: str) -> int:
-        """Say by how many cases a stock grew."""
-        return self.cases * ((self.enters == stock) - (self.leaves == stock))
+class Moved(NamedTuple):
+    """By how many cases a stock grew at a body, in a bucket of days."""
+
+    bucket: int
+    stock: str
+    at: At
+    by: int
 
 
 class Papers(NamedTuple):
@@ -71,45 +70,44 @@ class Read(NamedTuple):
 
     breaks: list[date]
     cells: Mapping[str, Sequence[Cell]]
+    moved: Sequence[Moved]
     stocks: Sequence[tuple[str, At, int]]
     papers: Mapping[Period, Sequence[Papers]]
     late: Mapping[Period, Sequence[tuple[At, int]]]
 
 
-def read(
+def read(  # noqa: PLR0913 - a question has many sides, each told by its name
     connection: Connection,
     ledger: Ledger,
+    bodies: Bodies,
+    *,
     periods: Iterable[Period],
     today: date,
     at_position: int | None,
 ) -> Read:
-    """Read all that figures of these periods are worked out from, in the snapshot given.
+    """Read all that figures of these bodies and periods are worked out from.
 
     Args:
         connection: from `reading`.
         ledger: the read model.
+        bodies: what else concerns no one of them is not read.
         periods: what is asked about; stocks are counted at their beginnings and ends.
         today: the Shanghai date of the moment asked as of.
         at_position: as the ledger stood at this position; default: as it stands.
     """
     asked = tuple(dict.fromkeys(periods))
     breaks = sorted({day for it in asked for day in (it.first, it.last + DAY)})
+    reading = _Reading(connection, ledger, bodies, at_position)
     cells: dict[str, list[Cell]] = defaultdict(list)
-    for cell in _cells(connection, ledger, asked, breaks, at_position):
+    for cell in reading.cells(asked, breaks):
         cells[cell.term].append(cell)
-    case = ledger.case.c
-    place = _place(case)
-    stocks = connection.execute(
-        sa.select(case.stock, *place, sa.func.count())
-        .where(case.stock.is_not(None))
-        .group_by(case.stock, *place)
-    )
     return Read(
         breaks=breaks,
         cells=cells,
-        stocks=[(row[0], At(*row[1:5]), row[5]) for row in stocks],
-        papers={it: _papers(connection, ledger, due_in(it, today), at_position) for it in asked},
-        late={it: _late(connection, ledger, min(it.last, today), at_position) for it in asked},
+        moved=reading.moved(breaks),
+        stocks=reading.stocks(),
+        papers={it: reading.papers(due_in(it, today)) for it in asked},
+        late={it: reading.late(min(it.last, today)) for it in asked},
     )
 
 
@@ -122,92 +120,126 @@ def known(columns: Any, at_position: int | None) -> sa.ColumnElement[bool]:
     return sa.true() if at_position is None else columns.position <= at_position
 
 
-def _cells(
-    connection: Connection,
-    ledger: Ledger,
-    periods: Sequence[Period],
-    breaks: Sequence[date],
-    at_position: int | None,
-) -> Iterator[Cell]:
-    """Count lines from the first of the periods on; between the periods only what moves stocks."""
-    line = ledger.line.c
+class _Reading(NamedTuple):
+    """One question put to the ledger, in the snapshot of its connection."""
 
-    def bucket_of(day: Any) -> sa.Case[int]:
-        passed = [(day < end, at) for at, end in enumerate(breaks)]
-        return sa.case(*passed, else_=len(breaks))
+    connection: Connection
+    ledger: Ledger
+    bodies: Bodies
+    at_position: int | None
 
-    bucket = bucket_of(line.occurred_on)
-    wanted = line.occurred_on >= breaks[0]
-    if at_position is not None:
-        is_later = line.position > at_position
-        bucket = sa.case((is_later, _AFTER), else_=bucket)
-        wanted = sa.or_(wanted, is_later)
-    in_period = [
-        at
-        for at in range(1, len(breaks))
-        if any(it.first <= breaks[at - 1] <= it.last for it in periods)
-    ]
-    told = ("detail", "on_time", "collective")
-    since = sa.case((line.term.in_(("accepted", "refused")), bucket_of(line.since_on)), else_=0)
-    rows = sa.select(
-        bucket.label("bucket"),
-        since.label("since"),
-        *(line[name] for name in ("term", "matter", "leaves", "enters")),
-        *_place(line),
-        *_place(line, "other_"),
-        *(line[name] for name in told),
-        sa.case((line.term == "concluded", line.days)).label("days"),
-        line.workers,
-        line.fen,
-    ).where(wanted)
-    inner = rows.subquery()
-    it = inner.c
-    counts = it.bucket.in_(in_period)
-    keys = [
-        it.bucket,
-        sa.case((counts, it.since), else_=0),
-        *(it[name] for name in ("term", "matter", "leaves", "enters")),
-        *_place(it),
-        *(sa.case((counts, column)) for column in _place(it, "other_")),
-        *(sa.case((counts, it[name])) for name in (*told, "days")),
-    ]
-    named = [key.label(f"k{at}") for at, key in enumerate(keys)]
-    query = sa.select(*named, sa.func.count(), sa.func.sum(it.workers), sa.func.sum(it.fen)).where(
-        sa.or_(counts, it.leaves.is_not(None), it.enters.is_not(None))
-    )
-    for row in connection.execute(query.group_by(*(sa.text(key.name) for key in named))):
-        yield Cell(
-            *row[:6],
-            At(*row[6:10]),
-            None if row[10] is None else At(*row[10:14]),
-            row[14],
-            _truth(row[15]),
-            _truth(row[16]),
-            row[17],
-            *map(int, row[18:]),
+    def cells(self, periods: Sequence[Period], breaks: Sequence[date]) -> Iterator[Cell]:
+        """Count the lines of the periods, at the bodies or concerning them."""
+        line = self.ledger.line.c
+        told = ("term", "matter", "detail", "on_time", "collective")
+        since = sa.case(
+            (line.term.in_(("accepted", "refused")), _bucket(line.since_on, breaks)), else_=0
         )
+        keys = [
+            _bucket(line.occurred_on, breaks),
+            since,
+            sa.func.coalesce(line.enters, line.leaves),
+            *(line[name] for name in told),
+            sa.case((line.term == "concluded", line.days)),
+            *_place(line),
+            *_place(line, "other_"),
+        ]
+        named = [key.label(f"k{at}") for at, key in enumerate(keys)]
+        query = sa.select(
+            *named, sa.func.count(), sa.func.sum(line.workers), sa.func.sum(line.fen)
+        ).where(
+            sa.or_(*(line.occurred_on.between(it.first, it.last) for it in periods)),
+            sa.or_(self.bodies.where(line), self.bodies.where(line, "other_")),
+            known(line, self.at_position),
+        )
+        for row in self.connection.execute(query.group_by(*(sa.text(it.name) for it in named))):
+            bucket, since_bucket, stock, term, matter, detail, on_time, collective, days = row[:9]
+            yield Cell(
+                bucket=bucket,
+                since=since_bucket,
+                term=term,
+                matter=matter,
+                stock=stock,
+                at=At(*row[9:13]),
+                other=None if row[13] is None else At(*row[13:17]),
+                detail=detail,
+                on_time=_truth(on_time),
+                collective=_truth(collective),
+                days=days,
+                cases=row[17],
+                workers=int(row[18]),
+                fen=int(row[19]),
+            )
+
+    def moved(self, breaks: Sequence[date]) -> list[Moved]:
+        """Count what moved stocks since the first day, and what was not known yet then."""
+        line = self.ledger.line.c
+        bucket: sa.ColumnElement[int] = _bucket(line.occurred_on, breaks)
+        wanted = line.occurred_on >= breaks[0]
+        if self.at_position is not None:
+            is_later = line.position > self.at_position
+            bucket = sa.case((is_later, _AFTER), else_=bucket)
+            wanted = sa.or_(wanted, is_later)
+        place = _place(line)
+        query = sa.select(
+            bucket.label("bucket"), line.leaves, line.enters, *place, sa.func.count()
+        ).where(
+            wanted,
+            sa.or_(line.leaves.is_not(None), line.enters.is_not(None)),
+            self.bodies.where(line),
+        )
+        keys = (sa.text("bucket"), line.leaves, line.enters, *place)
+        return [
+            Moved(row.bucket, stock, At(*row[3:7]), by * row[7])
+            for row in self.connection.execute(query.group_by(*keys))
+            for stock, by in ((row.leaves, -1), (row.enters, 1))
+            if stock is not None
+        ]
+
+    def stocks(self) -> list[tuple[str, At, int]]:
+        """Count the cases that lie in each stock now."""
+        case = self.ledger.case.c
+        place = _place(case)
+        query = sa.select(case.stock, *place, sa.func.count()).where(
+            case.stock.is_not(None), self.bodies.where(case)
+        )
+        rows = self.connection.execute(query.group_by(case.stock, *place))
+        return [(row[0], At(*row[1:5]), row[5]) for row in rows]
+
+    def papers(self, due: Due) -> list[Papers]:
+        """Count papers of the mediation by what is due and paid on them at the end of a period."""
+        paper = papers(self.ledger, due, self.at_position).c
+        query = sa.select(
+            *_place(paper),
+            *(
+                sa.func.sum(sa.case((paper.is_over, value), else_=0))
+                for value in (1, paper.performed, paper.breached)
+            ),
+            sa.func.sum(paper.due),
+            sa.func.sum(paper.applied),
+            sa.func.sum(sa.case((paper.due > 0, 1), else_=0)),
+        ).where(self.bodies.where(paper))
+        rows = self.connection.execute(query.group_by(*_place(paper)))
+        return [Papers(At(*row[:4]), *map(int, row[4:])) for row in rows]
+
+    def late(self, on: date) -> list[tuple[At, int]]:
+        """Count the dates that were open on a day, and over."""
+        duty = self.ledger.duty.c
+        place = _place(duty)
+        query = sa.select(*place, sa.func.count()).where(
+            overdue(self.ledger, on, self.at_position), self.bodies.where(duty)
+        )
+        return [(At(*row[:4]), row[4]) for row in self.connection.execute(query.group_by(*place))]
+
+
+def _bucket(day: Any, breaks: Sequence[date]) -> sa.Case[int]:
+    """Number the days before the first break 0, those between it and the next 1, and so on."""
+    passed = [(day < end, at) for at, end in enumerate(breaks)]
+    return sa.case(*passed, else_=len(breaks))
 
 
 def _truth(value: Any) -> bool | None:
     return None if value is None else bool(value)
-
-
-def _papers(
-    connection: Connection, ledger: Ledger, due: Due, at_position: int | None
-) -> list[Papers]:
-    """Count the papers of the mediation by what is due and paid on them, at the end of a period."""
-    paper = papers(ledger, due, at_position).c
-    query = sa.select(
-        *_place(paper),
-        *(
-            sa.func.sum(sa.case((paper.is_over, value), else_=0))
-            for value in (1, paper.performed, paper.breached)
-        ),
-        sa.func.sum(paper.due),
-        sa.func.sum(paper.applied),
-        sa.func.sum(sa.case((paper.due > 0, 1), else_=0)),
-    ).group_by(*_place(paper))
-    return [Papers(At(*row[:4]), *map(int, row[4:])) for row in connection.execute(query)]
 
 
 class Due(NamedTuple):
@@ -303,11 +335,3 @@ def overdue(ledger: Ledger, on: date, at_position: int | None) -> sa.ColumnEleme
         later.append(duty.to_position > at_position)
         is_known = duty.from_position <= at_position
     return sa.and_(sa.or_(*later), is_known, duty.rolled_on < on, duty.opened_on <= on)
-
-
-def _late(
-    connection: Connection, ledger: Ledger, on: date, at_position: int | None
-) -> list[tuple[At, int]]:
-    place = _place(ledger.duty.c)
-    query = sa.select(*place, sa.func.count()).where(overdue(ledger, on, at_position))
-    return [(At(*row[:4]), row[4]) for row in connection.execute(query.group_by(*place))]

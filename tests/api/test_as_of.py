@@ -246,8 +246,11 @@ def test_the_employers_side_reads_its_history_and_no_replay(office: Served):
     case_id = register(factory)["case_id"]
 
     assert factory.get(f"/cases/{case_id}/history").status_code == 200
-    for url in ("replay", "diff"):
+    for url in ("replay", "diff", "replay?personal=clear", "diff?personal=clear"):
         assert_problem(factory.get(f"/cases/{case_id}/{url}"), 403, "not-permitted")
+    auditor = office.client_for("auditor", DISTRICT)
+    records = auditor.get("/access-records", params={"case_id": case_id}).json()["items"]
+    assert records == [], "what was refused was not read"
 
 
 @pytest.mark.parametrize("url", ["replay", "diff"])

@@ -185,8 +185,8 @@ def test_what_cannot_be_done_is_explained(engine):
         with pytest.raises(MediationError) as refused:
             told(*arguments)
         assert refused.value.code == "projection-unknown"
-    for arguments in (("rebuild",), ("replay",), ("rebuild", "worklist", "--all")):
-        assert "--all" in ran("projections", *arguments, code=2).stderr
+    for wrong in (("rebuild",), ("replay",), ("rebuild", "worklist", "--all")):
+        assert "--all" in ran("projections", *wrong, code=2).stderr
 
 
 def test_a_busy_database_is_told_in_words(engine):

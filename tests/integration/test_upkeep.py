@@ -54,7 +54,7 @@ def read(database: str) -> Iterator[Engine]:
 def live(engine: Engine, log: Log, projection: Projection) -> Follower:
     """Make a read model and let it come to the end of the log."""
     create(engine, [projection])
-    follower = Follower(projection, log, engine)
+    follower = Follower(projection, log, engine, pace=0.01)
     follower.catch_up()
     return follower
 

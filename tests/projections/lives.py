@@ -30,7 +30,7 @@ from mediation.case.proceedings import (
     TakeRemedyRoute,
     UpdateProceeding,
 )
-from mediation.case.settlement import GiveUndertaking
+from mediation.case.settlement import GiveUndertaking, RecordSettlement
 from mediation.case.sheets import RecordTransferSheet
 from mediation.case.state import CaseState
 from mediation.case.values import Answer, Matter, Phase, Side
@@ -138,7 +138,7 @@ class Life:
         side = self._case.applicants if self._happens(0.7) else self._case.respondents
         self._act(
             TakeRemedyRoute(
-                forum=self._dice.choice(("arbitration", "arbitration", "court-first")),
+                forum=self._dice.choice(("arbitration", "court-first", "inspection")),
                 filed_by_ids=(side[0].party_id,),
                 forum_name=Personal("测试仲裁委"),
             )
@@ -233,6 +233,16 @@ class Life:
             ]
         return tuple(found)
 
+    def _promise_anew(self) -> None:
+        """One more paper after the end: what is owed changes only if its creditors sign too."""
+        entries = self._promised()
+        if self._happens(0.3):
+            self._give_undertaking(self._case.respondents[0].party_id)
+        elif entries and self._case.faces(Matter.DISPUTE):
+            everybody = tuple(it.party_id for it in self._case.parties)
+            paper = RecordSettlement(signed_by_ids=everybody, obligations=entries, text=_TEXT)
+            self._act(paper)
+
     def _give_undertaking(self, respondent_id: UUID) -> None:
         entries = self._promised(respondent_id)
         if entries and self._case.faces(Matter.DISPUTE):
@@ -264,8 +274,8 @@ class Life:
         for _ in range(patience):
             yield dice.choice((1, DAY, 9 * DAY, 25 * DAY))
             self._pay_something()
-            if self._happens(0.08) and self._case.payments:
-                self._give_undertaking(self._case.respondents[0].party_id)
+            if self._happens(0.1) and self._case.payments:
+                self._promise_anew()
 
     def _be_closed(self) -> Plot:
         """Tell the parties, follow proceedings, and close unless something is left open."""

@@ -91,6 +91,8 @@ class Reckoner:
         self._held: dict[Place, bool] = {}
         self._first, self._last = span
         self._today = today
+        # What falls due later than that can still be paid.
+        self._due_until = min(self._last, today)
         self._source = source
 
     def figure(self, code: str) -> Reckoned:
@@ -297,28 +299,36 @@ class Reckoner:
         """Give what stands on each paper of the mediation at the end of the period."""
         papers: dict[UUID, list[Debt]] = defaultdict(list)
         for it in self._it.debts:
-            if it.route == "mediation" and self._here(it.place) and it.stands(self._last):
+            if it.route == "mediation" and self._here(it.place) and it.stands(self._due_until):
                 papers[it.paper_id].append(it)
         yield from papers.values()
 
     def _over(self) -> list[list[Debt]]:
-        return [it for it in self._papers() if max(debt.due_on for debt in it) <= self._last]
+        return [it for it in self._papers() if max(debt.due_on for debt in it) <= self._due_until]
 
     def _f12(self) -> Reckoned:
         over = self._over()
-        done = sum(all(it.paid_by(self._last) >= it.fen for it in paper) for paper in over)
-        due = [it for paper in self._papers() for it in paper if self._within(it.due_on)]
+        done = sum(all(it.paid_by(self._due_until) >= it.fen for it in paper) for paper in over)
+        due = [
+            it
+            for paper in self._papers()
+            for it in paper
+            if self._first <= it.due_on <= self._due_until
+        ]
         parts: dict[str, Part] = {
             "performed": (done, None),
             "instruments": (len(over), None),
-            "applied-fen": (sum(it.paid_by(self._last) for it in due), None),
+            "applied-fen": (sum(it.paid_by(self._due_until) for it in due), None),
             "due-fen": (sum(it.fen for it in due), None),
         }
         return Reckoned(parts, done, len(over))
 
     def _f13(self) -> Reckoned:
         over = self._over()
-        late = sum(any(it.paid_by(it.due_on) < it.fen for it in paper) for paper in over)
+        late = sum(
+            any(it.due_on < self._today and it.paid_by(it.due_on) < it.fen for it in paper)
+            for paper in over
+        )
         return Reckoned(
             {"breached": (late, None), "instruments": (len(over), None)}, late, len(over)
         )

@@ -25,9 +25,9 @@ class Counting(Follower):
 
     batches = 0
 
-    def step(self) -> int:
+    def step(self, until: int | None = None) -> int:
         """Fold, and count what was no empty look."""
-        done = super().step()
+        done = super().step(until)
         self.batches += bool(done)
         return done
 

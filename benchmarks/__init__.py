@@ -1,0 +1,1 @@
+"""Measures of the engine, each beside its reference in the same run; no rule, no test."""
