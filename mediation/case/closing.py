@@ -77,7 +77,6 @@ def close_case(case: CaseState, command: CloseCase, facts: CaseFacts) -> Decisio
         due_ended=tuple(key for key, it in case.due.items() if it.code not in AFTER_CLOSE),
         waived_duties=tuple(sorted(left_open)),
         single_handed=single,
-        on_one_form=case.is_on_one_form,
     )
     # Nobody is left to wait for an answer on a closed case.
     return Decision.of(
@@ -91,14 +90,12 @@ def close_case(case: CaseState, command: CloseCase, facts: CaseFacts) -> Decisio
 class CaseClosed(CaseEvent, frozen=True, kw_only=True):
     """The case was closed; `waived_duties` were left open for the coded reason.
 
-    `single_handed` says that one person accepted, mediated and closed it, `on_one_form` that it was
-    registered and concluded by one command (一表办); the upper body looks into such cases afterwards
-    (D24).
+    `single_handed` says that one person accepted, mediated and closed it; the upper body looks
+    into such a case afterwards, and into one that was settled on one form (D24).
     """
 
     waived_duties: tuple[str, ...]
     single_handed: bool
-    on_one_form: bool
 
 
 @evolves(CaseClosed)
