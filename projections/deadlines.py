@@ -220,6 +220,7 @@ def _rows(case: Standing) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
             (key,),
             {
                 **msgspec.structs.asdict(term),
+                "start_event_id": str(term.start_event_id) if term.start_event_id else None,
                 "due_at": to_micros(term.due_at) if term.due_at else None,
                 "case_number": case.case_number,
                 "matter_kind": None if coming else case.matter_kind,
@@ -237,4 +238,6 @@ def _shown(row: Row[Any]) -> dict[str, Any]:
     item = dict(row._mapping)  # noqa: SLF001 - public in spite of its name
     if row.due_at is not None:
         item["due_at"] = from_micros(row.due_at)
+    if row.start_event_id is not None:
+        item["start_event_id"] = UUID(row.start_event_id)
     return {name: value for name, value in item.items() if name not in _HIDDEN}

@@ -6,6 +6,7 @@ Mediation is never compulsory (L-PML 3): only a clear refusal bars it, silence d
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import ClassVar, Literal
 from uuid import UUID
 
@@ -128,11 +129,15 @@ def _proactive_term(
         return ()
     here = (facts.occurred_at, facts.event_id(ConsentRecorded))
     agreed = {it: (at, case.agreed_in[it]) for it, at in case.agreed_at.items()}
-    agreed[party_id] = min(here, agreed.get(party_id, here))
+    when = itemgetter(0)
+    agreed[party_id] = min(agreed.get(party_id, here), here, key=when)
     # Answers may be typed in out of order: the later side's first consent counts.
     since = max(
-        min(agreed[p.party_id] for p in side if p.party_id in agreed)
-        for side in (case.applicants, case.respondents)
+        (
+            min((agreed[p.party_id] for p in side if p.party_id in agreed), key=when)
+            for side in (case.applicants, case.respondents)
+        ),
+        key=when,
     )
     ladder = facts.ladder_of(case)
     term = due_date("D02", facts, ladder, ConsentRecorded, start=since)

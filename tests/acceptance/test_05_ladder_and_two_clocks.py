@@ -155,7 +155,7 @@ def test_a_term_that_both_extend_on_their_sheets_does_not_lapse(
     mediator.do(case, "extend-term", **_extension(mediator, case))
 
     extended = mediator.event(case, "term-extended")
-    assert extended["fields"]["from_on"] == "2026-03-17"
+    assert extended["fields"]["earlier_due_on"] == "2026-03-17"
     assert (extended["fields"]["basis"], extended["fields"]["late"]) == ("transfer-sheet", False)
     due = mediator.due(case)
     assert due["D04"]["due_on"] == "2026-03-31"

@@ -58,5 +58,5 @@ def test_a_corrected_calendar_leaves_stored_dates_as_they_are(
         "2026-10-12",
     )
     registered = {case: clerk.event(case, "registered")["due"][0] for case in (before, after)}
-    assert registered[before]["calendar"] == published.ref
-    assert registered[after]["calendar"] == "cn-corrected-for-this-test"
+    assert registered[before]["calendar"] == published.cited
+    assert registered[after]["calendar"].startswith("cn-corrected-for-this-test@")

@@ -230,7 +230,7 @@ def _assert_stored_as_it_was(office: Office, case: str) -> None:
 def _assert_one_text(mediator: Person, case: str, paper: dict[str, Any]) -> None:
     """What was printed, signed and sealed is one text, and its digest can be computed again."""
     digests = {
-        it["fields"]["digest"]
+        it["fields"].get("footer_digest") or it["fields"]["digest"]
         for it in mediator.history(case)
         if topic_of(it) in ("agreement-drafted", "agreement-signed", "agreement-sealed")
     }
@@ -239,6 +239,7 @@ def _assert_one_text(mediator: Person, case: str, paper: dict[str, Any]) -> None
     shown = mediator.case(case, personal="clear")
     said = {it["field"]: it["text"] for it in shown["texts"] if "agreement-drafted" in it["topic"]}
     printed = {
+        "format": "mediation/agreement/1",
         "case_number": shown["case_number"],
         "text": said["text"],
         "salt": said["salt"],

@@ -28,7 +28,7 @@ from mediation.network import (
     network_stream,
 )
 from mediation.privacy import Personal
-from tests.history import cases
+from tests.history import branches, cases
 from tests.scenario import DISTRICT, STANDARD, Scenario, an_id, lead_of, moment, seal
 
 
@@ -102,6 +102,19 @@ def an_office() -> Office:
     )
     office.do(
         network,
+        SetCapacity(
+            body_id="hengjie",
+            legal_basis="L-LDMA 10(2)",
+            seal=False,
+            may_seal=False,
+            oral_ok=True,
+            confirmation_route=ConfirmationRoute.ASK,
+            single_handed=True,
+        ),
+    )
+    office.do(network, AppointMediator(mediator_id=UUID(int=8), body_id="hengjie"))
+    office.do(
+        network,
         AppointMediator(mediator_id=account_id, body_id="hengjie", qualifications=("lawyer",)),
     )
     office.do(
@@ -111,6 +124,7 @@ def an_office() -> Office:
     office.do(network, CloseServicePoint(body_id="hengjie", closed_on=date(2026, 7, 1)))
     account = account_stream(account_id)
     office.do(account, OpenAccount(display_name=Personal("王某")))
+    office.do(account, GrantRole(account_id=account_id, role=Role.CLERK, body_id="hq"))
     office.do(
         account,
         GrantRole(
@@ -141,6 +155,7 @@ def histories() -> dict[str, tuple[Event, ...]]:
         ("case-aid", cases.an_aid()),
         ("case-one-form", cases.one_form()),
         ("case-on-paper", cases.on_paper()),
+        *((name, play()) for name, play in branches.OTHERS.items()),
     ):
         told[name] = scenario.events
     return {name: tuple(seal(event) for event in events) for name, events in told.items()}
