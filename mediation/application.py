@@ -287,7 +287,7 @@ class Mediation(Reading):
             mac=self._mac(request),
             seed=seed,
             target=target,
-            now=self.clock(),
+            now=kernel.aware(self.clock()),
             loaded={},
             turns=ExitStack(),
         )

@@ -222,7 +222,7 @@ def test_the_timer_needs_no_key(desk):
             {
                 "code": term.code,
                 "due_on": str(term.due_on),
-                "start_event_id": term.start_event_id,
+                "start_event_id": str(term.start_event_id),
             },
         ).command,
         stream_id=desk.case_id,
