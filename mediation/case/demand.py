@@ -41,7 +41,6 @@ from mediation.case.values import (
     Side,
     unique,
 )
-from mediation.errors import FieldFault, Malformed
 from mediation.kernel import Decision, decides, evolves, stored_as
 from mediation.privacy import Personal, Sealed
 
@@ -119,7 +118,7 @@ def _(case: CaseState, event: DemandRelayed) -> CaseState:
 class RecordDemandAnswer(CaseFact, frozen=True, kw_only=True):
     """Record what the employer answered; silence after a formal request is a refusal.
 
-    `respondent_id` says which respondent answered; it may be left out where there is one only.
+    `respondent_id` says which respondent answered, where there are several.
     """
 
     matters: ClassVar[frozenset[Matter]] = _DEMANDS
@@ -160,18 +159,12 @@ def record_demand_answer(
     )
 
 
-def _answering(case: CaseState, command: RecordDemandAnswer) -> UUID:
+def _answering(case: CaseState, command: RecordDemandAnswer) -> UUID | None:
+    """Give who answered: as stated, or the only one there is."""
     known = [party.party_id for party in case.respondents]
-    if command.respondent_id is None and len(known) > 1:
-        raise Malformed(
-            zh="本案有多个被申请人，请填写由谁答复。",
-            en="There are several respondents: say which of them answered.",
-            faults=(FieldFault("/respondent_id", "required"),),
-        )
-    respondent_id = command.respondent_id or known[0]
-    if respondent_id not in known:
+    if command.respondent_id is not None and command.respondent_id not in known:
         raise unknown("respondent_id", "not-a-respondent")
-    return respondent_id
+    return known[0] if len(known) == 1 else command.respondent_id
 
 
 def _told_anew(case: CaseState, answer: str, facts: CaseFacts, phase: Phase) -> tuple[DueDate, ...]:
@@ -191,11 +184,11 @@ def _told_anew(case: CaseState, answer: str, facts: CaseFacts, phase: Phase) -> 
 class DemandAnswered(RecordedFact, frozen=True, kw_only=True):
     """The employer answered: it grants the wish, grants a part of it, or refuses.
 
-    `respondent_id` is who answered, `answer` what, `means` how it came, `explanation` the reasons
-    and conditions given.
+    `respondent_id` is who answered (null: it was not said which of several), `answer` what, `means`
+    how it came, `explanation` the reasons and conditions given.
     """
 
-    respondent_id: UUID
+    respondent_id: UUID | None
     answer: str
     means: str
     explanation: Sealed | None

@@ -44,6 +44,7 @@ case.contract-change-confirmed items empty
 case.contract-change-confirmed obligations empty
 case.contract-change-confirmed signed_by_ids empty
 case.counsel-appointed for_ids empty
+case.demand-answered respondent_id null
 case.demand-fed-back told_ids empty
 case.escalated disclosed_ids empty
 case.mediation-concluded first_accepting_body_id null

@@ -123,7 +123,10 @@ def confirmation(s: Scenario, dice: Dice) -> Command | None:
     """Let an assigned mediator confirm."""
     if not s.case.mediator_ids:
         return None
-    return ConfirmAssignment(mediator_id=dice.of(s.case.mediator_ids))
+    # Now and then a paper does not say so; which one hangs on no throw of the dice.
+    return ConfirmAssignment(
+        mediator_id=dice.of(s.case.mediator_ids), declares_no_conflict=bool(s.count % 5)
+    )
 
 
 def refusal(s: Scenario, dice: Dice) -> Command | None:
