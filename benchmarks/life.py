@@ -90,7 +90,9 @@ REGISTRATION: dict[str, Any] = {
     "matter_kind": "DISPUTE",
     "channel": "walk-in",
     "applicants": [{"role": "WORKER", "name": "示例职工王某"}],
-    "respondents": [{"role": "EMPLOYER", "company_name": "示例制衣有限公司"}],
+    "respondents": [
+        {"role": "EMPLOYER", "party_kind": "COMPANY", "company_name": "示例制衣有限公司"}
+    ],
     "request": "请求支付拖欠的二月工资。",
     "cause": "C13",
     "lines": [{"applicant": 0, "cause": "C13", "claimed_fen": CLAIMED_FEN}],
