@@ -140,17 +140,16 @@ def faults_of(engine: Engine, *, district: str) -> Iterator[Unsafe]:
     is_sqlite = engine.dialect.name == "sqlite"
     with engine.connect() as connection:
         try:
+            (_check_sqlite if is_sqlite else _check_postgresql)(connection)
+        except Unsafe as fault:
+            yield fault
+        try:
             _check_schema(connection, district)
         except Unsafe as fault:
             # Without its tables there is nothing more to look at.
             yield fault
             return
-        for check in (
-            _check_sqlite if is_sqlite else _check_postgresql,
-            _check_constraints,
-            _check_triggers,
-            _check_density,
-        ):
+        for check in (_check_constraints, _check_triggers, _check_density):
             try:
                 check(connection)
             except Unsafe as fault:

@@ -221,9 +221,15 @@ def test_who_handed_a_case_over_sees_in_lists_what_he_saw_then_and_nothing_later
     gone = moved_on(office)
 
     def seen(client: Any, **query: Any) -> set[str]:
-        lane = client.get("/worklist", params={"limit": 100, **query})
-        assert lane.status_code == 200, lane.text
-        return {it["case_id"] for it in lane.json()["items"]}
+        found: set[str] = set()
+        more: dict[str, Any] = {}
+        while True:
+            lane = client.get("/worklist", params={"limit": 100, **query, **more})
+            assert lane.status_code == 200, lane.text
+            found |= {it["case_id"] for it in lane.json()["items"]}
+            if lane.json()["next"] is None:
+                return found
+            more = {"cursor": lane.json()["next"]}
 
     newest = taken.json()["position"]
     assert case_id in seen(street, at=held)

@@ -315,6 +315,7 @@ def test_health_is_told_to_everybody_and_tells_nothing_of_a_case(office: Served)
         "worklist",
         "deadlines",
         "notices",
+        "ledger",
     }
     assert f"mediation_log_position {ready.json()['position']}" in metrics.text
 

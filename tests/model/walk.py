@@ -104,20 +104,19 @@ class Walk:
             assert not self.must_conclude or isinstance(event, MediationConcluded), (
                 "an acceptance ended without its conclusion"
             )
+            held_by = self.custody
             for check in checks_of(type(event)):
                 check(self, event)
             if isinstance(event, RecordedFact):
                 self.recorded(event)
-            self.place(event)
+            self.place(event, held_by or self.custody)
             self.clocks(event)
 
     # Where it is
 
-    def place(self, event: CaseEvent) -> None:
+    def place(self, event: CaseEvent, held_by: str) -> None:
         assert self.kind in STEPS, "something came before the registration"
-        assert getattr(event, "at_body_id", self.custody) == self.custody, (
-            "something was done at a body without custody"
-        )
+        assert event.at_body_id == held_by, "something was done at a body without custody"
         assert event.phase in STEPS[Matter(self.kind)], "a phase of another track"
         under_way = (*IN_MEDIATION, Phase.CONSENT_PENDING)
         assert event.phase not in IN_MEDIATION or self.is_open, "in mediation, and not accepted"
