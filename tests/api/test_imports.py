@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Event
 from typing import Any
 from uuid import uuid4
@@ -14,6 +15,7 @@ import pytest
 from api import commands
 from api.importing.ledger import Entry, read_ledger
 from api.routes import imports
+from mediation.calendar import day_of
 from tests.api.desk import CANARIES, assert_guarded, assert_problem, assert_silent, key, register
 from tests.paper import XLSX, as_csv, as_xlsx, open_case, settled
 from tests.serving import DISTRICT, EAST, FACTORY, WEST, Served
@@ -149,15 +151,19 @@ def test_late_rows_are_approved_by_sending_the_same_sheet(office: Served, clerk,
 
 def test_a_settled_case_of_ten_days_ago_is_typed_in_whole(office: Served, lead: httpx.Client):
     """Paper first: every fact has its own date, and the case is closed on the day of the import."""
-    row = closed(office, 日期="2026-02-20", 时间="10:00", 履行日="2026-02-24", 是否已履行="是")
+    # The office is shared: its clock may have been moved on since it opened.
+    then = day_of(office.clock()) - timedelta(days=10)
+    paid = then + timedelta(days=4)
+    row = closed(office, 日期=str(then), 时间="10:00", 履行日=str(paid), 是否已履行="是")
     response = send(lead, as_csv([row]))
 
     assert statuses(response) == ["recorded"]
     case_id = response.json()["rows"][0]["case_id"]
     history = lead.get(f"/cases/{case_id}/history").json()["items"]
     by_topic = {it["topic"].removesuffix("/1"): it for it in history}
-    assert by_topic["case.registered"]["occurred_at"] == "2026-02-20T02:00:00Z"
-    assert by_topic["case.obligation-performed"]["occurred_at"].startswith("2026-02-23T16:00")
+    assert by_topic["case.registered"]["occurred_at"] == f"{then}T02:00:00Z"
+    begins = f"{paid - timedelta(days=1)}T16:00"
+    assert by_topic["case.obligation-performed"]["occurred_at"].startswith(begins)
     assert by_topic["case.closed"]["late_days"] == 0
     assert by_topic["case.registered"]["late_days"] == 10
 
