@@ -5,7 +5,9 @@ from __future__ import annotations
 import gc
 import random
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import date
+from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -274,18 +276,31 @@ def reckoned(
     return found
 
 
-@pytest.fixture(scope="module", params=BACKENDS)
-def store_of_the_year(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Engine]:
-    """A store for the year, once on each kind of database."""
-    if request.param == "sqlite":
-        yield from _opened(fresh_sqlite(tmp_path_factory.mktemp("year")))
-    else:
-        with fresh_postgresql(request.getfixturevalue("postgresql_cluster")) as url:
-            yield from _opened(url)
+Answered = tuple[Kept, dict[Question, Figures]]  # what it answered on its way, at each position
 
 
+@pytest.fixture(scope="module")
+def answered_on(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    history: list[Recorded],
+    questions: list[Question],
+) -> Iterator[Callable[[str], Answered]]:
+    """Give the year of a kind of database: folded once, in whatever order the tests are run."""
+    with ExitStack() as keeping:
+
+        @cache
+        def answered(backend: str) -> Answered:
+            url = fresh_sqlite(tmp_path_factory.mktemp("year"))
+            if backend == "postgresql":
+                cluster = request.getfixturevalue("postgresql_cluster")
+                url = keeping.enter_context(fresh_postgresql(cluster))
+            return _lived_through(keeping.enter_context(_opened(url)), history, questions)
+
+        yield answered
+
+
+@contextmanager
 def _opened(url: str) -> Iterator[Engine]:
     engine = open_engine(url)
     try:
@@ -295,25 +310,27 @@ def _opened(url: str) -> Iterator[Engine]:
         engine.dispose()
 
 
-@pytest.fixture(scope="module")
-def answered(
-    store_of_the_year: Engine, history: list[Recorded], questions: list[Question]
-) -> tuple[Kept, dict[Question, Figures]]:
-    """The ledger of the year, and what it answered on its way, at each position."""
-    kept = Kept(Ledger(), store_of_the_year)
-    create(store_of_the_year, [kept.ledger])
+def _lived_through(engine: Engine, history: list[Recorded], questions: list[Question]) -> Answered:
+    kept = Kept(Ledger(), engine)
+    create(engine, [kept.ledger])
     tape = Tape(history)
-    follower = Follower(kept.ledger, tape, store_of_the_year)
+    follower = Follower(kept.ledger, tape, engine)
     live: dict[Question, Figures] = {}
     for at_position in sorted({it.at_position for it in questions}):
         tape.until = at_position
         assert follower.catch_up() == at_position
         live |= {
-            it: ask(store_of_the_year, kept.ledger, it, live=True)
+            it: ask(engine, kept.ledger, it, live=True)
             for it in questions
             if it.at_position == at_position
         }
     return kept, live
+
+
+@pytest.fixture(params=BACKENDS)
+def answered(request: pytest.FixtureRequest, answered_on: Callable[[str], Answered]) -> Answered:
+    """The year on each kind of database."""
+    return answered_on(request.param)
 
 
 def test_the_year_tells_of_everything_that_a_figure_counts(
@@ -357,7 +374,7 @@ def _kinds() -> list[type[CaseEvent]]:
 
 
 def test_every_figure_equals_another_reckoning_of_the_raw_history(
-    answered: tuple[Kept, dict[Question, Figures]], reckoned: dict[Question, dict[str, Rows]]
+    answered: Answered, reckoned: dict[Question, dict[str, Rows]]
 ):
     """At three positions: each part, level, comparison and identity, for every set of bodies."""
     for it, told in answered[1].items():
@@ -366,18 +383,17 @@ def test_every_figure_equals_another_reckoning_of_the_raw_history(
 
 
 def test_as_of_a_position_the_whole_ledger_answers_what_was_answered_live(
-    answered: tuple[Kept, dict[Question, Figures]],
+    answered: Answered,
 ):
     """What was recorded since changes no answer about what was known then."""
     kept, live = answered
-    head = max(it.at_position for it in live)
     for it, told in live.items():
-        if it.at_position < head:
+        if it.at_position < max(other.at_position for other in live):
             assert ask(kept.engine, kept.ledger, it) == told, it
 
 
 def test_bodies_are_the_same_in_python_and_in_the_database(
-    answered: tuple[Kept, dict[Question, Figures]],
+    answered: Answered,
 ):
     """Whatever is asked about: the condition on the columns is `holds`."""
     kept, _ = answered
@@ -402,7 +418,7 @@ def weeks() -> list[Recorded]:
 @pytest.fixture
 def small(sqlite_database: str, weeks: list[Recorded]) -> Iterator[Kept]:
     """Their ledger, in a database of its own."""
-    for engine in _opened(sqlite_database):
+    with _opened(sqlite_database) as engine:
         yield fold(engine, weeks)
 
 
@@ -554,7 +570,7 @@ def test_figures_of_any_history_equal_the_reckoning(sqlite_database: str, seed: 
     """Whatever chance does, in whatever order: nothing stops the fold, and all figures agree."""
     lived = recorded(Office(seed).stories().live(420, registering=0.06))
     spring = Period(date(2026, 3, 1), date(2026, 3, 31))
-    for engine in _opened(sqlite_database):
+    with _opened(sqlite_database) as engine:
         kept = fold(engine, lived)
         for at_position in (lived[len(lived) // 2].command_end, len(lived)):
             for bodies in (EVERYTHING, Bodies(("/quzong/xicheng/",)), Bodies(("/",), "hehua")):
