@@ -24,7 +24,7 @@ from benchmarks import goals
 from benchmarks.bench import Bench, libpq
 from benchmarks.history import Copied, a_log, copies, copy_events, fill, insert_events, lived
 from benchmarks.life import life
-from benchmarks.peers import library
+from benchmarks.peers import naive
 from benchmarks.report import Row, row
 from mediation.store import Log, open_engine
 from mediation.store.engine import writing
@@ -150,19 +150,19 @@ class _Runner:
     def __init__(self, bench: Bench, url: str) -> None:
         self._url = libpq(url)
         self._wanted = bench.sizes.runner_events
-        self._env = library.environment_of(self._url)
-        with library.Cases(self._env) as cases:
+        self._env = naive.environment_of(self._url)
+        with naive.Cases(self._env) as cases:
             for _ in range(_LIBRARY_LIVES):
                 live(cases, bench.today)
-        library.multiplied(self._url, 1 + self._wanted // (13 * _LIBRARY_LIVES))
+        naive.multiplied(self._url, 1 + self._wanted // (13 * _LIBRARY_LIVES))
 
     def rate(self) -> float:
         """Let it follow for some events from the first one on; events a second."""
         began = time.perf_counter()
         with ProjectionRunner(
-            application_class=library.Cases,
-            projection_class=library.Queue,
-            view_class=library.QueueTable,
+            application_class=naive.Cases,
+            projection_class=naive.Queue,
+            view_class=naive.QueueTable,
             env=self._env,
         ) as runner:
             runner.wait(self._wanted, timeout=600)
@@ -173,7 +173,7 @@ class _Runner:
         return done / taken
 
 
-def live(cases: library.Cases, today: str) -> None:
+def live(cases: naive.Cases, today: str) -> None:
     """Live one case with the library."""
     living = life("00000000-0000-5000-8000-0000000000ff", today)
     case_id = cases.register(next(living).body)

@@ -166,7 +166,7 @@ def over_http(bench: Bench, backend: str) -> Iterator[Row]:
             "bare": Stage(bench, peer("benchmarks.peers.plain", "PLAIN_AT", ""), "bare"),
             "library": Stage(
                 bench,
-                peer("benchmarks.peers.library", "LIBRARY_AT", library),
+                peer("benchmarks.peers.naive", "LIBRARY_AT", library),
                 "library",
                 _NONE,
                 postmaster,

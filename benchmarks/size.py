@@ -11,7 +11,7 @@ from benchmarks import goals
 from benchmarks.bench import Bench, libpq
 from benchmarks.catching_up import live
 from benchmarks.history import a_log, copies, fill, lived, without_sealed
-from benchmarks.peers import library
+from benchmarks.peers import naive
 from benchmarks.report import Row, row
 
 _LIBRARY_LIVES = 10
@@ -25,10 +25,10 @@ def measured(bench: Bench, backend: str) -> Iterator[Row]:
         bench.tell(f"{backend} G15: {_CASES} cases in the log, and as many with the library")
         a_log(url, keeping)
         fill(url, without_sealed(list(copies(lived(bench).closed, _CASES))))
-        with library.Cases(library.environment_of(libpq(other))) as cases:
+        with naive.Cases(naive.environment_of(libpq(other))) as cases:
             for _ in range(_LIBRARY_LIVES):
                 live(cases, bench.today)
-        library.multiplied(libpq(other), _CASES // _LIBRARY_LIVES - 1)
+        naive.multiplied(libpq(other), _CASES // _LIBRARY_LIVES - 1)
         ours = _bytes(url, "event", "receipt", "log_head") / _CASES
         theirs = _bytes(other, "cases_events") / _CASES
     size = f"{_CASES:,} cases of 13 commands each; sizes do not change from round to round"

@@ -17,9 +17,6 @@ RECEIVERS = "D12"
 REVIEWERS = "D24"
 """By when the body above looks into a case that one person handled alone."""
 
-TERMS = ("D04", "D02")
-"""The statutory term: as extended, and as it began."""
-
 WINDOWS = ("D08", "D09")
 """Until when the parties may ask for review or confirmation: nobody in the office is late then."""
 

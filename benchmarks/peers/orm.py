@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from benchmarks.peers.library import LEADS_TO
+from benchmarks.peers.naive import LEADS_TO
 
 
 class Base(DeclarativeBase):

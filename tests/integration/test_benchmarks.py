@@ -19,7 +19,7 @@ from benchmarks import appending, exactness, goals
 from benchmarks.bench import libpq
 from benchmarks.history import a_log
 from benchmarks.load import Acknowledged
-from benchmarks.peers.library import environment_of
+from benchmarks.peers.naive import environment_of
 from benchmarks.report import is_good, row, table
 from tests.wiring import a_registration, an_office
 
