@@ -36,7 +36,7 @@ from api.security import Mark
 from mediation import codes, kernel, ladder
 from mediation.case.intake import RegisterCase
 
-VERSION = "0.0.1"
+VERSION = "0.1.0"
 FILE = Path(__file__).parent.parent / "docs" / "reference" / "openapi.json"
 
 _REF = "#/components/schemas/{name}"

@@ -16,6 +16,7 @@ from mediation.case.state import (
     CaseEvent,
     CaseFacts,
     CaseState,
+    acceptance_due,
     days_left_on,
     due_date,
     level_target,
@@ -305,7 +306,7 @@ def _due_after(
         # It runs from the day the wish was received, not from the receiver's answer.
         since = (move.requested_at, move.request_event_id)
         term = due_date("D02", facts, ladder, event_type, start=since)
-        started = (due_date("D01", facts, ladder, event_type, start=since), term)
+        started = (acceptance_due(facts, ladder, move.to_level, event_type, start=since), term)
     elif (
         case.entry == "PROACTIVE"
         and term is None

@@ -20,6 +20,7 @@ from mediation.case.state import (
     CaseFacts,
     CaseState,
     RecordedFact,
+    acceptance_due,
     derived_risk,
     due_date,
     first_report_due,
@@ -365,7 +366,7 @@ def _first_dates(
         return ()
     term = due_date("D02", facts, facts.ladder, CaseRegistered)
     return (
-        due_date("D01", facts, facts.ladder, CaseRegistered),
+        acceptance_due(facts, facts.ladder, level, CaseRegistered),
         term,
         level_target(facts, facts.ladder, level, CaseRegistered, term.due_on),
     )

@@ -420,6 +420,23 @@ def level_target(
     return due_date("D13", facts, ladder, event_type, length=days, no_later_than=end)
 
 
+def acceptance_due(
+    facts: CaseFacts,
+    ladder: Ladder,
+    level: str,
+    event_type: type[Event],
+    start: tuple[datetime, UUID | None] | None = None,
+) -> DueDate:
+    """Decide D01, by when a case is accepted or refused; `start` as in `due_date`.
+
+    L-PROV 22 binds the committees of enterprises; elsewhere it is followed by analogy (cf.).
+    """
+    decided = due_date("D01", facts, ladder, event_type, start=start)
+    if ladder.level(level).inside_employer or ladder.limit("D01"):
+        return decided
+    return msgspec.structs.replace(decided, article=f"cf. {decided.article}")
+
+
 def require_countable(sums: Iterable[int], *, beside: int = 0) -> None:
     """Refuse sums, in fen, that a case cannot hold together.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from api import openapi
 from scripts import check_docs, check_locks, check_size
 
 ROOT = Path(__file__).parents[2]
@@ -32,6 +33,16 @@ def test_the_project_cannot_be_uploaded_as_a_library():
     assert "Private :: Do Not Upload" in PROJECT["project"]["classifiers"]
     wheel = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert wheel["packages"] == ["mediation", "projections", "api"]
+
+
+def test_a_release_has_one_number():
+    """The project, the description of its interface and the changelog name the same version."""
+    version = PROJECT["project"]["version"]
+    headings = re.findall(
+        r"^## (\d\S*)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+
+    assert (version, version) == (openapi.VERSION, headings[0])
 
 
 def test_every_lint_exception_gives_its_reason():

@@ -262,6 +262,35 @@ def a_body_whose_capacity_was_never_settled() -> Scenario:
     return it.given(RecordOralAgreement(**said))
 
 
+def moves_that_carry_nothing() -> Scenario:
+    """Play moves without a word to the parties, over a new year whose holidays nobody knows yet.
+
+    It ends by a settlement on paper at a body of which nobody wrote down by what law it acts.
+    """
+    it = Scenario().with_capacity("catering")
+    it.registered(body_id="factory", at="2026-12-29T09:00+08:00")
+    for to, kind, ground in (
+        ("hengjie", MoveKind.REPORT_UP, "statutory-fit"),
+        ("factory", MoveKind.ASSIGN_DOWN, "supervised"),
+        ("hengjie", MoveKind.ESCALATE, "assignment-return"),
+        ("factory", MoveKind.SEND_BACK, "ground-not-met"),
+        ("hengjie", MoveKind.ESCALATE, "beyond-means"),
+        ("catering", MoveKind.TRANSFER, "other-branch"),
+        ("hengjie", MoveKind.REROUTE, "wrong-place"),
+        ("catering", MoveKind.TRANSFER, "other-branch"),
+        ("dongcheng", MoveKind.ESCALATE, "beyond-means"),
+    ):
+        it.given(it.move(to, kind, ground), AcceptCustody())
+    it.given(it.move("catering", MoveKind.SEND_BACK, "upper-help-given"))
+    it.given(*(it.sheet(party, extension=True) for party in it.case.parties), AcceptCustody())
+    it.agreed().accepted().mediating()
+    plan = (owed(it, 5, due_on=date(2027, 1, 20)),)
+    it.drafted(instrument="SETTLEMENT_AGREEMENT", obligations=plan)
+    everybody = tuple(party.party_id for party in it.case.parties)
+    it.given(it.check())
+    return it.given(*(SignAgreement(**it.paper, party_id=party_id) for party_id in everybody))
+
+
 OTHERS = {
     "case-a-shop": a_shop,
     "case-partial": a_partial_agreement,
@@ -271,4 +300,5 @@ OTHERS = {
     "case-aid-collective": aid_for_many,
     "case-over-when-entered": a_term_that_was_over_when_it_was_typed_in,
     "case-no-capacity": a_body_whose_capacity_was_never_settled,
+    "case-moves-bare": moves_that_carry_nothing,
 }

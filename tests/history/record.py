@@ -1,20 +1,38 @@
-"""Record golden files: `python -m tests.history.record`; existing ones are never overwritten.
+"""Record golden files and what is published: `python -m tests.history.record`; only ever adds.
 
-Until the stored format is frozen, `--before-freeze` mends what is there.
+A file on record is never overwritten, and a digest in `frozen.sha256` never replaced (ADR 0029).
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
+
+from sqlalchemy import create_mock_engine
 
 from mediation import kernel
 from mediation.kernel import encode
-from tests.history.records import GOLDEN, file_of, reading, registered, require_kept
+from mediation.store.access import ACCESS
+from mediation.store.marks import MARKS
+from mediation.store.migrations import m0001_log
+from mediation.store.vault import VAULT
+from tests.history.records import (
+    FROZEN,
+    GOLDEN,
+    ROOT,
+    file_of,
+    frozen,
+    read_of,
+    reading,
+    registered,
+    released,
+    require_kept,
+    state_read,
+)
 from tests.history.story import histories
-
-EXPECTED = "expected.json"
 
 
 def content() -> dict[str, bytes]:
@@ -39,11 +57,36 @@ def content() -> dict[str, bytes]:
             b'{"topic":"%s","event":%s}\n' % (event.topic.encode(), encode(event))
             for event in events
         )
-    read = json.dumps(reading(samples, told), ensure_ascii=False, indent=1)
-    return files | {EXPECTED: read.encode() + b"\n"}
+    read = {topic: reading(topic, data) for topic, data in samples.items()}
+    read |= {name: state_read(events) for name, events in told.items()}
+    files |= {
+        read_of(name): json.dumps(it, ensure_ascii=False, indent=1).encode() + b"\n"
+        for name, it in read.items()
+    }
+    return files | {f"schema/store-1.{it}.sql": schema(it) for it in ("sqlite", "postgresql")}
 
 
-def record(folder: Path, *, overwrite: bool) -> tuple[list[str], list[str]]:
+def schema(dialect: str) -> bytes:
+    """Give the statements that make the tables of the log, the vault, its marks and readings."""
+    statements: list[str] = []
+
+    def note(statement: Any, *_parameters: Any) -> None:
+        made = statement if isinstance(statement, str) else str(statement.compile(dialect=engine))
+        statements.append(made.strip())
+
+    address = {"sqlite": "sqlite://", "postgresql": "postgresql+psycopg://"}[dialect]
+    mock: Any = create_mock_engine(address, note)
+    engine = mock.dialect
+    mock.exec_driver_sql = note
+    m0001_log.apply(mock)
+    for metadata in (VAULT, MARKS, ACCESS):
+        metadata.create_all(mock, checkfirst=False)
+    # The indexes of a table come in no order of their own.
+    statements.sort(key=lambda it: it if it.startswith("CREATE INDEX") else "")
+    return "".join(f"{statement};\n\n" for statement in statements).encode()
+
+
+def record(folder: Path) -> tuple[list[str], list[str]]:
     """Write the golden files; gives the names of those written and of those left as they were.
 
     A file that is left differs from what would be written now.
@@ -51,37 +94,51 @@ def record(folder: Path, *, overwrite: bool) -> tuple[list[str], list[str]]:
     written, left = [], []
     for name, data in sorted(content().items()):
         path = folder / name
-        if path.exists() and path.read_bytes() == data:
-            continue
-        if path.exists() and not (overwrite or _only_adds(path, data)):
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+            written.append(name)
+        elif not _still_holds(name, path.read_bytes(), data):
             left.append(name)
-            continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-        written.append(name)
     return written, left
 
 
-def _only_adds(path: Path, data: bytes) -> bool:
+def _still_holds(name: str, old: bytes, new: bytes) -> bool:
     """What an auditor has read may be added to, but not changed; bytes may not even be added to."""
-    if path.name != EXPECTED:
-        return False
+    if old == new or not name.startswith("read/"):
+        return old == new
     try:
-        require_kept(json.loads(path.read_bytes()), json.loads(data))
+        require_kept(json.loads(old), json.loads(new))
     except AssertionError:
         return False
     return True
 
 
-def main(arguments: list[str]) -> int:
+def freeze(root: Path, path: Path) -> tuple[list[str], list[str]]:
+    """Append the digests of new files; gives the names of those, and of files that changed."""
+    on_record, now = frozen(path) if path.exists() else {}, released(root)
+    new = [name for name in now if name not in on_record]
+    changed = [name for name, digest in on_record.items() if now.get(name) != digest]
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(f"{now[name]}  {name}\n" for name in new)
+    return new, changed
+
+
+def main() -> int:
     """Record, say what was written, and fail where an existing file would have changed."""
-    written, left = record(GOLDEN, overwrite="--before-freeze" in arguments)
-    for name in written:
-        sys.stdout.write(f"written: {name}\n")
-    for name in left:
-        sys.stdout.write(f"differs, not overwritten: {name}\n")
-    return 1 if left else 0
+    written, left = record(GOLDEN)
+    frozen_now, changed = freeze(ROOT, FROZEN)
+    _say("written", written)
+    _say("frozen", frozen_now)
+    _say("differs, not overwritten", left)
+    _say("was changed after its release", changed)
+    return 1 if left or changed else 0
+
+
+def _say(what: str, names: Iterable[str]) -> None:
+    for name in names:
+        sys.stdout.write(f"{what}: {name}\n")
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -1,7 +1,8 @@
 """Reading and comparing golden files; what they are recorded from stands in `story`.
 
 `<topic with / replaced by @>.json` holds the stored bytes of one event of every version,
-`histories/<name>.jsonl` whole streams, and `expected.json` what an auditor reads in them.
+`histories/<name>.jsonl` whole streams, `read/` what an auditor reads in either, and `schema/` the
+statements that make the tables of the log.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 from collections.abc import Mapping
 from datetime import date, datetime
 from enum import Enum
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -20,7 +22,9 @@ from mediation import kernel
 from mediation.kernel import Event, decode, encode, fold, initial_state, kind_of
 from mediation.privacy import Sealed
 
+ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parent / "golden"
+FROZEN = Path(__file__).parent / "frozen.sha256"
 
 
 class Line(msgspec.Struct):
@@ -64,10 +68,14 @@ def histories(folder: Path = GOLDEN) -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in (folder / "histories").glob("*.jsonl")))
 
 
-def expected(folder: Path = GOLDEN) -> dict[str, Any]:
-    """Give what an auditor has read in the golden files."""
-    read: dict[str, Any] = json.loads((folder / "expected.json").read_text(encoding="utf-8"))
-    return read
+def read_of(name: str) -> str:
+    """Name the file of what is read in the event of a topic, or in a stream: `read/case.json`."""
+    return f"read/{file_of(name) if '/' in name else name + '.json'}"
+
+
+def expected(name: str, folder: Path = GOLDEN) -> Any:
+    """Give what an auditor has read in the event of a topic, or in the state of a stream."""
+    return json.loads((folder / read_of(name)).read_text(encoding="utf-8"))
 
 
 def readable(value: Any) -> Any:  # noqa: PLR0911 - one answer per kind of value
@@ -89,20 +97,14 @@ def readable(value: Any) -> Any:  # noqa: PLR0911 - one answer per kind of value
     return str(value) if isinstance(value, UUID) else value
 
 
-def reading(
-    samples_now: Mapping[str, bytes], streams: Mapping[str, tuple[Event, ...]]
-) -> dict[str, Any]:
-    """Say what an auditor reads in these samples, and in the states the streams fold to."""
-    return {
-        "events": {
-            topic: {"topic": topic} | readable(decode(topic, data))
-            for topic, data in sorted(samples_now.items())
-        },
-        "states": {
-            name: readable(fold(initial_state(kind_of(told[0].topic)), told))
-            for name, told in sorted(streams.items())
-        },
-    }
+def reading(topic: str, data: bytes) -> Any:
+    """Say what an auditor reads in the bytes of an event."""
+    return {"topic": topic} | readable(decode(topic, data))
+
+
+def state_read(stream: tuple[Event, ...]) -> Any:
+    """Say what an auditor reads in the state that a stream folds to."""
+    return readable(fold(initial_state(kind_of(stream[0].topic)), stream))
 
 
 def require_kept(recorded: Any, now: Any, where: str = "$") -> None:
@@ -147,3 +149,23 @@ def _require_order(where: str, old: Any, new: Any) -> None:
     elif isinstance(old, list):
         for at, value in enumerate(old):
             _require_order(f"{where}.{at}", value, new[at])
+
+
+def released(root: Path = ROOT) -> dict[str, str]:
+    """Give the digest of every file that is never edited once it is released, by its path.
+
+    Golden files, and whatever is published: ladders, calendars, laws, codes, formulas of figures.
+    """
+    folders = ("tests/history/golden", "mediation/*/published", "projections/*/published")
+    return {
+        path.relative_to(root).as_posix(): sha256(path.read_bytes()).hexdigest()
+        for folder in folders
+        for path in sorted(root.glob(f"{folder}/**/*"))
+        if path.is_file()
+    }
+
+
+def frozen(path: Path = FROZEN) -> dict[str, str]:
+    """Give the digests on record, by path; the list has the form that `sha256sum` checks."""
+    lines = (line.split("  ") for line in path.read_text(encoding="utf-8").splitlines())
+    return {name: digest for digest, name in lines}

@@ -57,7 +57,7 @@ def test_every_history_folds_from_the_log_to_the_recorded_state(log):
         version, state = log.fold(uuid5(LOG_ID, name), kind_of(told[0].topic))
 
         assert version == len(told)
-        require_kept(expected()["states"][name], readable(state))
+        require_kept(expected(name), readable(state))
 
 
 @pytest.mark.parametrize("name", CASES)

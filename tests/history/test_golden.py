@@ -14,15 +14,19 @@ from mediation.privacy import Sealed, sealed_values
 from tests.history import record as recording
 from tests.history.record import content, record
 from tests.history.records import (
+    GOLDEN,
     expected,
     file_of,
+    frozen,
     histories,
     history,
     reading,
     registered,
+    released,
     require_kept,
     require_same_bytes,
     samples,
+    state_read,
     topic_of,
 )
 
@@ -60,9 +64,7 @@ def test_every_registered_event_has_golden_bytes(registries):
 @pytest.mark.parametrize("topic", TOPICS)
 def test_every_recorded_version_is_still_read(topic):
     """Recorded bytes decode, and mean what an auditor read in them: no key lost, none changed."""
-    told = expected()["events"][topic]
-
-    require_kept(told, reading({topic: samples()[topic]}, {})["events"][topic])
+    require_kept(expected(topic), reading(topic, samples()[topic]))
 
 
 @pytest.mark.parametrize("topic", sorted(set(TOPICS) & set(kernel.events())))
@@ -71,24 +73,21 @@ def test_every_current_version_is_written_as_it_was(topic):
     require_same_bytes(topic, samples()[topic])
 
 
-def test_every_recorded_history_folds_to_the_recorded_state():
+@pytest.mark.parametrize("name", histories())
+def test_every_recorded_history_folds_to_the_recorded_state(name):
     """Replay of whole streams, no key and no vault anywhere near, gives the state on record."""
-    told = expected()["states"]
-    now = reading({}, {name: history(name) for name in histories()})["states"]
-
-    assert set(told) == set(now)
-    require_kept(told, now)
+    require_kept(expected(name), state_read(history(name)))
 
 
 @pytest.mark.parametrize("name", [name for name in histories() if len(history(name)) > 1])
 def test_a_history_that_lost_an_event_folds_to_another_state(name):
     """The comparison of states has teeth: each single missing event shows."""
-    told = expected()["states"][name]
+    told = expected(name)
     events = history(name)
     for at in range(len(events)):
         twin = (*events[:at], *events[at + 1 :])
         with pytest.raises(AssertionError, match=r"changed|length|disappeared"):
-            require_kept(told, reading({}, {name: twin})["states"][name])
+            require_kept(told, state_read(twin))
 
 
 def test_the_histories_hold_every_recorded_version():
@@ -137,7 +136,7 @@ def test_a_lost_key_or_a_changed_value_is_found(old, new):
     assert twin != data
 
     with pytest.raises((AssertionError, UnknownEvent)):
-        require_kept(expected()["events"][topic], reading({topic: twin}, {})["events"][topic])
+        require_kept(expected(topic), reading(topic, twin))
 
 
 def numbered(*fields: Any) -> Any:
@@ -233,38 +232,86 @@ def test_bytes_of_a_newer_release_stop_the_process():
         decode("case.registered/999", samples()["case.registered/1"])
 
 
-# Recording
+# Recording and freezing
+
+
+def test_nothing_that_was_released_has_changed():
+    """Golden bytes, ladders, calendars, laws, codes, formulas: each file is the one released."""
+    now = released()
+
+    assert {name: now.get(name) for name in frozen()} == frozen()
+
+
+def test_whatever_is_published_is_frozen():
+    """A new golden file or a new version of a table is on the list with its first commit."""
+    assert set(released()) - set(frozen()) == set()
+    assert {Path(name).parts[-2:] for name in frozen()} >= {
+        ("published", "standard-v1.toml"),
+        ("published", "cn-2004-2026-v1.json"),
+        ("published", "laws-v1.toml"),
+        ("published", "core-v1.toml"),
+        ("published", "figures-v1.toml"),
+        ("golden", "case.registered@1.json"),
+        ("schema", "store-1.postgresql.sql"),
+    }
+
+
+def test_the_tables_of_the_store_are_made_as_they_were():
+    """A first step that changed would give new stores another form than old ones have."""
+    for dialect in ("sqlite", "postgresql"):
+        on_record = (GOLDEN / f"schema/store-1.{dialect}.sql").read_bytes()
+        assert recording.schema(dialect) == on_record
+        assert b"CREATE TABLE" in on_record
+        assert b"is append-only" in on_record
 
 
 def test_recording_never_overwrites(tmp_path, monkeypatch, capsys):
-    """What is on record stays; the freeze allows additions only."""
-    written, left = record(tmp_path, overwrite=False)
+    """What is on record stays; a file that would be written otherwise is named."""
+    golden, listed = tmp_path / "golden", tmp_path / "frozen"
+    written, left = record(golden)
     assert (len(written), left) == (len(content()), [])
-    assert record(tmp_path, overwrite=False) == ([], [])
+    assert record(golden) == ([], [])
 
-    sample = tmp_path / "case.closed@1.json"
+    sample = golden / "case.closed@1.json"
     sample.write_bytes(b"{}")
-    monkeypatch.setattr(recording, "GOLDEN", tmp_path)
-    assert recording.main([]) == 1
+    monkeypatch.setattr(recording, "GOLDEN", golden)
+    monkeypatch.setattr(recording, "FROZEN", listed)
+    assert recording.main() == 1
     assert "differs, not overwritten: case.closed@1.json" in capsys.readouterr().out
     assert sample.read_bytes() == b"{}"
+    assert frozen(listed) == released()
 
-    assert recording.main(["--before-freeze"]) == 0
-    assert sample.read_bytes() == content()["case.closed@1.json"]
+
+def test_a_digest_on_record_is_never_replaced(tmp_path):
+    """A new file is added to the list; one that was edited, or taken away, is named and stays."""
+    folder = tmp_path / "mediation/ladder/published"
+    folder.mkdir(parents=True)
+    first, second = folder / "one.toml", folder / "two.toml"
+    first.write_text("ref = 1", encoding="utf-8")
+    listed = tmp_path / "frozen"
+    assert recording.freeze(tmp_path, listed) == (["mediation/ladder/published/one.toml"], [])
+    before = listed.read_text(encoding="utf-8")
+
+    second.write_text("ref = 2", encoding="utf-8")
+    first.write_text("ref = 9", encoding="utf-8")
+    added, changed = recording.freeze(tmp_path, listed)
+    assert added == ["mediation/ladder/published/two.toml"]
+    assert changed == ["mediation/ladder/published/one.toml"]
+    first.unlink()
+    assert recording.freeze(tmp_path, listed) == ([], ["mediation/ladder/published/one.toml"])
+    assert listed.read_text(encoding="utf-8").startswith(before)
 
 
 def test_the_auditors_reading_may_grow_but_not_change(tmp_path):
-    """A new event adds to expected.json; what stands there already is not rewritten."""
-    record(tmp_path, overwrite=False)
-    path = tmp_path / "expected.json"
+    """A new field adds to what is read; what was read already still has to be there."""
+    record(tmp_path)
+    path = tmp_path / "read/case.closed@1.json"
     read = json.loads(path.read_bytes())
-    less = {**read, "events": {k: v for k, v in read["events"].items() if k != "case.closed/1"}}
-    path.write_text(json.dumps(less), encoding="utf-8")
-    assert record(tmp_path, overwrite=False) == (["expected.json"], [])
+    path.write_text(json.dumps({k: v for k, v in read.items() if k != "phase"}), encoding="utf-8")
+    assert record(tmp_path) == ([], [])
 
-    read["events"]["case.closed/1"]["at_body_id"] = "elsewhere"
-    path.write_text(json.dumps(read), encoding="utf-8")
-    assert record(tmp_path, overwrite=False) == ([], ["expected.json"])
+    path.write_text(json.dumps(read | {"at_body_id": "elsewhere"}), encoding="utf-8")
+    assert record(tmp_path) == ([], ["read/case.closed@1.json"])
 
 
 def test_an_event_that_the_story_does_not_tell_is_named(registries):

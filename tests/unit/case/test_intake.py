@@ -116,6 +116,15 @@ def test_a_dispute_by_application_starts_its_clocks():
     assert len({due.start_event_id for due in case.due.values()}) == 1
 
 
+@pytest.mark.parametrize(
+    ("body_id", "article"),
+    [("factory", "L-PROV 22"), ("hengjie", "cf. L-PROV 22"), ("dongcheng", "cf. L-PROV 22")],
+)
+def test_the_days_to_accept_bind_committees_and_others_by_analogy(body_id, article):
+    """L-PROV binds the committees of enterprises; elsewhere D01 says that it is followed (cf.)."""
+    assert in_phase(Phase.REGISTERED, body_id=body_id).case.due["D01"].article == article
+
+
 def test_a_due_date_names_the_event_that_starts_it():
     """The start is the id of the very event that carries the date."""
     (registered,) = Scenario().when(a_registration()).decided

@@ -206,6 +206,7 @@ def test_going_on_after_the_end_is_a_fresh_application(phase):
         "D13": date(2026, 3, 16),
     }
     assert [due[code].start_on for code in ("D01", "D02")] == [date(2026, 3, 9)] * 2
+    assert due["D01"].article == "cf. L-PROV 22"  # the receiver is inside no employer
     for code, event in (("D01", requested), ("D02", requested), ("D13", taken)):
         assert due[code].start_event_id == event.event_id
 
