@@ -32,7 +32,7 @@ migrate: .venv/.run ## Bring the tables of the configured database up to date
 	@$(BIN)/mediation migrate $(ARGS)
 
 test: .venv/.dev ## Run the tests (ARGS="-k custody -x" goes to pytest; -n 0 -s shows what proofs print)
-	@$(BIN)/python -m pytest -p tests.no_skips -n auto --maxprocesses 4 --dist loadgroup \
+	@$(BIN)/python -m pytest -p tests.no_skips -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
 		--durations 25 --durations-min 5 $(ARGS)
 
 coverage: .venv/.dev ## Run the tests and hold the coverage to its bars

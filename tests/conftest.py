@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,10 +13,20 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import URL
 
 from mediation.store import Log, migrate, open_engine
-from tests.databases import BACKENDS, cluster, fresh_postgresql, fresh_sqlite
+from tests.databases import BACKENDS, SCRATCH, cluster, fresh_postgresql, fresh_sqlite
 
 DISTRICT = "370102"
 LOG_ID = UUID("5f0c1a52-3f07-4a52-9d3e-6f6c9d1b2a44")
+
+
+def pytest_configure() -> None:
+    """Let the folders of tests lie where their databases do."""
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", SCRATCH)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the files that take longest begin first, so that no worker ends long after the others."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 class Clock:

@@ -39,7 +39,7 @@ class _Published(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 LAWS_REF: Final = "laws-v1"
-LAWS_DIGEST: Final = "49b609b3b35e7fd5c3c9e476258fe8fa1110b2394c8a8e7252625a3d7dda3197"
+LAWS_DIGEST: Final = "a03616bc0928101b644a2c5d50653cfb48c955973bf98530060fa1eb7decffd9"
 
 
 def _laws() -> Mapping[str, Law]:

@@ -452,7 +452,7 @@ class PaymentEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     obligation_id: UUID
     paid_fen: PositiveFen
     payment_means: Literal["cash", "bank-transfer", "mobile-payment", "in-kind", "other"]
-    proof_kind: Literal["receipt", "bank-slip", "payroll", "worker-confirmed", "none"]
+    proof_kind: Literal["receipt", "bank-slip", "payroll", "worker-confirmed", "other", "none"]
     paid_by_id: UUID | None = None
     occurred_at: datetime | None = None
 

@@ -179,7 +179,7 @@ class RecordPerformance(CaseFact, frozen=True, kw_only=True):
     obligation_id: UUID
     paid_fen: PositiveFen
     payment_means: Literal["cash", "bank-transfer", "mobile-payment", "in-kind", "other"]
-    proof_kind: Literal["receipt", "bank-slip", "payroll", "worker-confirmed", "none"]
+    proof_kind: Literal["receipt", "bank-slip", "payroll", "worker-confirmed", "other", "none"]
     paid_by_id: UUID | None = None
 
 

@@ -16,7 +16,7 @@ import msgspec
 from mediation.errors import Unsafe
 
 REF = "core-v1"
-DIGEST = "sha256:e8ab8db478ef46f080958cf030cccd4aab3eb6e59a4a1baecacc8049f25b70a0"
+DIGEST = "sha256:57625284b4d892bbf7888e80b59361073281121521e24c5c0814e54d3309fa27"
 
 _ABOUT = ("ref", "issued_by", "jurisdiction", "in_force_from")
 

@@ -25,6 +25,8 @@ from mediation.store import Log
 from tests.paper import CANARIES, as_csv, as_xlsx, open_case, settled
 from tests.serving import DISTRICT, EAST, served
 
+pytestmark = pytest.mark.long
+
 
 class Desk:
     """A store with a staffed district in it, a folder for files, and the command line."""

@@ -31,6 +31,8 @@ from tests.api.desk import CANARIES, agreed, assert_problem, register
 from tests.databases import BACKENDS, fresh_postgresql, fresh_sqlite
 from tests.serving import DISTRICT, EAST, Served, served
 
+pytestmark = pytest.mark.long
+
 MODELS = [it.name for it in projections()]
 POISON = "case.consent-recorded/1"
 

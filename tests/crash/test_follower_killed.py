@@ -22,6 +22,8 @@ from tests.crash.following import ENDED, Following, follow, rebuild
 from tests.projections.histories import Office, Written
 from tests.wiring import MORNING, migrate_all, read_models_beside
 
+pytestmark = pytest.mark.long
+
 SEED = 20260305
 KILLS = 100
 """For each database: two hundred together."""

@@ -20,6 +20,8 @@ from tests.crash.crew import a_crew
 from tests.crash.twins import LocklessLog, run
 from tests.wiring import wired
 
+pytestmark = pytest.mark.long
+
 SEED = 20260304
 WRITERS = 4
 THREADS = 2

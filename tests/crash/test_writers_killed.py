@@ -22,6 +22,8 @@ from tests.crash.twins import ForgetfulLog, LocklessLog, drop_keys, run
 from tests.crash.writer import send
 from tests.wiring import wired
 
+pytestmark = pytest.mark.long
+
 SEED = 20260302
 WRITERS = 8
 THREADS = 4

@@ -22,6 +22,8 @@ from api.settings import Settings
 from mediation.errors import Malformed, MediationError, NotFound
 from tests.integration.test_tutorial import blocks
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "how-to" / "audit-a-case.md"
 CASE = "演示西城〔2015〕0001号"

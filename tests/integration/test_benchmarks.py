@@ -23,6 +23,8 @@ from benchmarks.peers.naive import environment_of
 from benchmarks.report import is_good, row, table
 from tests.wiring import a_registration, an_office
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 WRITERS = 8
 SECONDS = 1.0

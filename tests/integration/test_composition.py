@@ -39,6 +39,8 @@ from tests.composition import (
     steps,
 )
 
+pytestmark = pytest.mark.long
+
 SERVING = {"api", "worker"}
 APPLICATION = {"migrate", *SERVING}
 AFTER_MIGRATE = {"migrate": {"condition": "service_completed_successfully"}}

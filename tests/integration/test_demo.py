@@ -30,7 +30,7 @@ from mediation.store import Log, open_engine
 from tests.canary import find_in_database, find_in_folder
 from tests.databases import BACKENDS, fresh_postgresql, fresh_sqlite
 
-pytestmark = pytest.mark.xdist_group("demo")
+pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parents[2]
 

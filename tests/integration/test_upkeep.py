@@ -26,6 +26,8 @@ from projections.worklist import Worklist
 from tests.projections.histories import Office, append
 from tests.wiring import read_models_beside
 
+pytestmark = pytest.mark.long
+
 COMMANDS = 130
 REBUILDS = 3
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple, cast
 from uuid import UUID
@@ -31,8 +30,11 @@ from mediation.network import AppointMediator, GrantRole, OpenAccount, OpenServi
 from mediation.privacy import Personal
 from projections.lanes import LANES
 from projections.worklist import OF_DATES
+from tests.databases import BACKENDS, fresh_postgresql, fresh_sqlite
 from tests.projections import district
 from tests.projections.histories import START, Office, Written, append
+
+pytestmark = pytest.mark.long
 
 KINDS = {
     "district": "circuit-room",
@@ -190,15 +192,23 @@ class District:
         self.live(COMMANDS)
 
 
-@pytest.fixture
-def alive(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[District]:
+@pytest.fixture(scope="module", params=BACKENDS)
+def alive(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[District]:
     """A district that has lived, over HTTP; its followers stand at the end of the log."""
-    settings = Settings(database_url=database, data_dir=tmp_path, clock="manual", port=0)
-    with _built(settings) as engine:
-        lived = District(engine, monkeypatch)
-        with lived.client:
-            lived.lived()
-            yield lived
+    folder = tmp_path_factory.mktemp("alive")
+    with ExitStack() as kept:
+        database = fresh_sqlite(folder)
+        if request.param == "postgresql":
+            cluster = request.getfixturevalue("postgresql_cluster")
+            database = kept.enter_context(fresh_postgresql(cluster))
+        settings = Settings(database_url=database, data_dir=folder, clock="manual", port=0)
+        engine = kept.enter_context(_built(settings))
+        lived = District(engine, kept.enter_context(pytest.MonkeyPatch.context()))
+        kept.enter_context(lived.client)
+        lived.lived()
+        yield lived
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from tests.model.life import Tally, life_of, live_by_seed
 from tests.model.steps import VARIED, names_of
 from tests.scenario import STANDARD
 
+pytestmark = pytest.mark.long
+
 STEPS = 30
 MOST_SEEDS = 300
 LIVES = {Matter.DISPUTE: 700, Matter.DEMAND: 350, Matter.AID: 350}

@@ -34,9 +34,9 @@ from tests.projections.histories import START, Office, recorded
 from tests.projections.reckoning import SOURCE, Reckoned, Reckoner
 from tests.projections.year import Year
 
-# What is made once for this file is dear: one worker makes it, and runs all that needs it.
-pytestmark = pytest.mark.xdist_group("year")
+pytestmark = pytest.mark.long
 
+# What is made once for this file is dear: one worker makes it, and runs all that needs it.
 CASES = 5_000
 GROUPS = ("enterprise-committee", "township-street", "others")
 MONTH = Period(date(2026, 5, 1), date(2026, 5, 31))

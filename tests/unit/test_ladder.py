@@ -18,7 +18,7 @@ OTHERS = ROOT / "tests" / "ladders"
 NO_FLAGS: frozenset[str] = frozenset()
 
 PINNED = {
-    "standard-v1": "sha256:508bd1aeb1edf60ea7d7febc846fce46821c60a65f64d07542dd18c8d5f928ea",
+    "standard-v1": "sha256:52e8db3458b0c44204188431d167a822af9a98ebdc31bfe9220b14c5f8d3ec54",
 }
 
 
