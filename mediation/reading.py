@@ -209,7 +209,7 @@ class Reading:
         Raises:
             NotFound, NotPermitted: as `case`.
         """
-        state, seen = self.case(case_id, actor_id=actor_id, route=route)
+        state, _ = self.case(case_id, actor_id=actor_id, route=route)
         if then is not None:
             reached = self.case(case_id, actor_id=actor_id, route=route, then=then)[0].version
             return [
@@ -217,14 +217,9 @@ class Reading:
                 for it in self.history(case_id, actor_id=actor_id, route=route)
                 if it.originator_version <= reached
             ]
-        events = self.log.events_of(case_id, lte=state.version)
-        if seen is authority.Visibility.RECEIVER:
-            return []
-        if seen is authority.Visibility.FORMER:
-            paths = {grant.path for grant in self.grants_of(actor_id)}
-            # A liaison may be shown the status of a case that his body never had.
-            until = max((f.until_version for f in state.former if f.path in paths), default=0)
-            events = events[:until]
+        handed_over = [(it.path, it.until_version) for it in state.former]
+        until = self.scope_of(actor_id).reads_until(state, handed_over)
+        events = self.log.events_of(case_id, lte=int(min(until, state.version)))
         if self.is_employer_side(actor_id):
             return self._of_employer_side(events, state)
         return events

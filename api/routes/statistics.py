@@ -123,11 +123,16 @@ class FiguresShown(
 
 
 class LinesShown(msgspec.Struct, frozen=True, kw_only=True):
-    """The lines behind a number: which event (`version`) of which case; `next` goes on."""
+    """The lines behind a number: which event (`version`) of which case; `next` goes on.
+
+    `withheld` says how many more were counted among these, recorded after the body handed the case
+    over, or of a case that it does not see.
+    """
 
     formula: str
     part: str
     items: tuple[Line, ...]
+    withheld: int
     next: str | None
     as_of_position: int
     parked: int
@@ -216,6 +221,7 @@ def read_lines(
             engine.ledger,
             measure,
             question.bodies,
+            scope=engine.mediation.scope_of(asked.actor_id),
             period=question.period,
             **question.when._asdict(),
             at_source=_at_source(engine),
@@ -227,6 +233,7 @@ def read_lines(
             formula=code,
             part=asked_for.part,
             items=page.items,
+            withheld=page.withheld,
             next=paging.next(page.next_key),
             as_of_position=page.as_of_position,
             parked=page.parked,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 from enum import StrEnum
+from math import inf
 from typing import Protocol
 from uuid import UUID
 
@@ -194,6 +195,7 @@ class Scope:
     def __init__(self, grants: Iterable[Grant], *, actor_id: UUID, on: date) -> None:
         live = tuple(grant for grant in grants if grant.holds(on))
         self._actor_id = actor_id
+        self._paths = frozenset(grant.path for grant in live)
         self._seeing = _paths(live, _SEEING)
         self._receiving = _paths(live, _RECEIVING)
         self._counting = _paths(live, _COUNTING)
@@ -219,6 +221,23 @@ class Scope:
         if filed or any(path in view.former_paths for path in self._seeing):
             return Visibility.FORMER
         return Visibility.NONE
+
+    def reads_until(self, view: Scoped, handed_over: Iterable[tuple[str, int]]) -> float:
+        """Say until which version the actor reads the events of a case: infinity, if he sees it.
+
+        Somebody at a body that handed it over reads up to the hand-over; a receiver that has not
+        answered yet reads nothing, and neither does he who is shown the status of a case alone.
+
+        Args:
+            view: the case as it stands.
+            handed_over: the path of each body that had it before, and the version until which.
+        """
+        seen = self.sees(view)
+        if seen is Visibility.FULL:
+            return inf
+        if seen is Visibility.FORMER:
+            return max((until for path, until in handed_over if path in self._paths), default=0)
+        return 0
 
     def counted(self) -> tuple[str, ...]:
         """Give the paths below which the actor may read figures."""

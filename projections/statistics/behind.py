@@ -1,10 +1,13 @@
 """The lines of the ledger behind a number: which events of which cases it was counted from.
 
-The condition of a part is made from the same measure that counts it, so the two cannot differ.
+The condition of a part is made from the same measure that counts it; that both come to the same is
+shown part by part in `tests/projections/test_lines.py`. Whose events somebody does not read, he is
+told no line of: only that so many were counted (ADR 0020).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -13,8 +16,10 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from mediation.authority import Scope
 from mediation.errors import NotFound
-from projections.base import freshness, page_after
+from projections.base import freshness, load_rows, page_after
+from projections.standing import restored
 from projections.statistics.formulas import (
     Days,
     DueFen,
@@ -28,7 +33,7 @@ from projections.statistics.formulas import (
     Mix,
     Stock,
 )
-from projections.statistics.ledger import Ledger
+from projections.statistics.ledger import Ledger, handed_over
 from projections.statistics.periods import DAY, Bodies, Period
 from projections.statistics.tally import Due, due_in, known, overdue, papers, stands
 
@@ -37,7 +42,10 @@ Key = tuple[int, UUID, int]
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of the ledger behind a number: which event of which case it is."""
+    """A line of the ledger behind a number: which event of which case it is.
+
+    `occurred_on` is the day on which it counts.
+    """
 
     case_id: UUID
     case_number: str
@@ -52,13 +60,18 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     workers: int
     fen: int
     obligation_id: UUID | None
+    paper_id: UUID | None
     due_on: date | None
 
 
 class LinePage(msgspec.Struct, frozen=True, kw_only=True):
-    """Lines, the earliest recorded first; `next_key` begins the next page, None at the end."""
+    """Lines, the earliest recorded first; `next_key` begins the next page, None at the end.
+
+    `withheld` says how many more were counted there, of what the viewer does not read.
+    """
 
     items: tuple[Line, ...]
+    withheld: int
     next_key: Key | None
     as_of_position: int
     parked: int
@@ -91,6 +104,7 @@ def lines_behind(  # noqa: PLR0913 - a question has many sides, each told by its
     measure: Measure,
     bodies: Bodies,
     *,
+    scope: Scope,
     period: Period,
     today: date,
     at_source: frozenset[str],
@@ -105,6 +119,7 @@ def lines_behind(  # noqa: PLR0913 - a question has many sides, each told by its
         ledger: the read model.
         measure: from `measure_of`.
         bodies: as the figure was asked for, and so the rest.
+        scope: what the viewer sees today; as of whenever he asks, he reads no further.
         period: the days that are counted.
         today: the Shanghai date of the moment asked as of.
         at_source: codes of the levels that count as the source.
@@ -122,14 +137,66 @@ def lines_behind(  # noqa: PLR0913 - a question has many sides, each told by its
             known(table, at_position),
             _condition(_Asked(ledger, bodies, period, today, at_source, at_position), measure),
         )
-    rows = connection.execute(page_after(query, order, after).limit(limit + 1)).all()
-    last = rows[limit - 1] if len(rows) > limit else None
+    page, size = _Page(limit), limit + 1
+    while page.wants_more:
+        rows = connection.execute(page_after(query, order, after).limit(size)).all()
+        sight = _sight(connection, ledger, scope, {row.case_id for row in rows})
+        page.take(rows, sight, is_end=len(rows) < size)
+        after, size = (_key(rows[-1]) if rows else None), 2 * size
     return LinePage(
-        items=tuple(Line(**dict(zip(_SHOWN, row[:-1], strict=True))) for row in rows[:limit]),
-        next_key=(last.position, last.case_id, last.n) if last is not None else None,
+        items=tuple(Line(**dict(zip(_SHOWN, row[:-1], strict=True))) for row in page.told),
+        withheld=page.withheld,
+        next_key=page.next_key,
         as_of_position=fresh.as_of_position if at_position is None else at_position,
         parked=fresh.parked,
     )
+
+
+def _key(row: Any) -> Key:
+    return row.position, row.case_id, row.n
+
+
+def _sight(
+    connection: Connection, ledger: Ledger, scope: Scope, case_ids: set[UUID]
+) -> dict[UUID, float]:
+    """Say of each case until which version it is read."""
+    return {
+        case_id: scope.reads_until(restored(row.standing), handed_over(row.counted))
+        for case_id, row in load_rows(connection, ledger.case, case_ids).items()
+    }
+
+
+class _Page:
+    """Lines that are told, until there are enough, and how many between them are not.
+
+    It ends with a line that is told, or at the end of all: where the next page begins must not
+    tell of one that is withheld.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._passed = 0
+        self.told: list[Any] = []
+        self.withheld = 0
+        self.next_key: Key | None = None
+        self.wants_more = True
+
+    def take(self, rows: Sequence[Any], sight: Mapping[UUID, float], *, is_end: bool) -> None:
+        """Take what comes next, as far as it is read; `is_end` if nothing comes after it."""
+        for row in rows:
+            if len(self.told) == self._limit:
+                self.next_key = _key(self.told[-1])
+                self.wants_more = False
+                return
+            if row.version > sight[row.case_id]:
+                self._passed += 1
+            else:
+                self.told.append(row)
+                self.withheld += self._passed
+                self._passed = 0
+        if is_end:
+            self.withheld += self._passed
+            self.wants_more = False
 
 
 _SHOWN = Line.__struct_fields__
@@ -174,14 +241,20 @@ def _condition(asked: _Asked, measure: Measure) -> sa.ColumnElement[bool]:
 def _due(asked: _Asked, due: Due, measure: DueFen) -> sa.ColumnElement[bool]:
     """Give what fell due in a period on papers that stand, or what was paid of that."""
     ledger, line = asked.ledger, asked.ledger.line.c
-    fell_due = sa.and_(due.falls_in(line.due_on), asked.bodies.where(line))
+
+    def fell_due(owed: Any) -> sa.ColumnElement[bool]:
+        return sa.and_(
+            stands(ledger, owed, due, asked.at_position),
+            due.falls_in(owed.due_on),
+            asked.bodies.where(owed),
+        )
+
     if measure.which == "due":
-        return sa.and_(stands(ledger, line, due, asked.at_position), fell_due)
+        return fell_due(line)
+    # Credited to the body that what is owed is credited to, wherever it was when it was paid.
     owed = ledger.line.alias("owed").c
-    is_owed = sa.exists().where(
-        stands(ledger, owed, due, asked.at_position), owed.obligation_id == line.obligation_id
-    )
-    return sa.and_(line.term == "applied", line.occurred_on <= due.last, is_owed, fell_due)
+    is_of_it = sa.exists().where(fell_due(owed), owed.obligation_id == line.obligation_id)
+    return sa.and_(line.term == "applied", line.occurred_on <= due.last, is_of_it)
 
 
 def _flow(asked: _Asked, flow: Flow) -> sa.ColumnElement[bool]:
@@ -204,7 +277,7 @@ def _flow(asked: _Asked, flow: Flow) -> sa.ColumnElement[bool]:
         if wanted is not None:
             found.append(column.is_(wanted))
     if flow.of_period:
-        found.append(line.since_on >= period.first)
+        found.append(line.since_on.between(period.first, period.last))
     if flow.at_source:
         found.append(line.level.in_(sorted(asked.at_source)))
     return sa.and_(*found)
@@ -244,6 +317,7 @@ def _dates(
         "workers": sa.literal(0),
         "fen": sa.literal(0),
         "obligation_id": sa.null(),
+        "paper_id": sa.null(),
     }
     columns = [shown[name] if name in shown else duty[name] for name in _SHOWN]
     query = sa.select(*columns, duty.n).where(overdue(ledger, on, at_position), bodies.where(duty))

@@ -2,7 +2,9 @@
 
 Kept like an account book (台账): a line is written once, by the event that caused it, and never
 changed. Figures are sums over lines, so that they can be asked for any period, as of any position
-and for any set of bodies, and so that what flows in, flows out and stays always closes.
+and for any set of bodies, and so that what flows in, flows out and stays always closes. A movement
+is booked on its day, or on that of the movement before it in the same case, if that is later: a
+fact typed in late never takes a case out of a stock before it came in.
 """
 
 from __future__ import annotations
@@ -138,8 +140,9 @@ class Count(msgspec.Struct, array_like=True, kw_only=True):
 
     `papers` says of each obligation where it was put down, `asked_at` which body a pending move
     waits for; `is_out_of_scope` that the case was refused as such before it was ever accepted;
-    `opened` says of each open date the number of its row, and the day, position and version of the
-    event that started it.
+    `moved_on` is the day on which its last movement was booked; `handed_over` names the path of
+    each body that had it before, and the version until which; `opened` says of each open date the
+    number of its row, and the day, position and version of the event that started it.
     """
 
     lines: int = 0
@@ -152,6 +155,8 @@ class Count(msgspec.Struct, array_like=True, kw_only=True):
     owed: dict[UUID, Owed] = {}
     asked_at: At | None = None
     is_out_of_scope: bool = False
+    moved_on: date = date.min
+    handed_over: list[tuple[str, int]] = []
     opened: dict[str, tuple[int, date, int, int]] = {}
 
 
@@ -159,7 +164,7 @@ class Ledger(Projection):
     """The lines of the account book, the dates of the office, and where every case stands."""
 
     name = "ledger"
-    version = 1
+    version = 2
 
     def define(self) -> tuple[Table, ...]:
         """Make the tables: cases, lines, dates."""
@@ -258,6 +263,11 @@ class Ledger(Projection):
 _COUNT = msgspec.json.Decoder(Count)
 
 
+def handed_over(counted: str) -> list[tuple[str, int]]:
+    """Give the path of each body that had a case before, and the version until which."""
+    return _COUNT.decode(counted).handed_over
+
+
 def _place(prefix: str = "", *, nullable: bool = False) -> list[Column[Any]]:
     return [
         Column(f"{prefix}body_id", sa.Text, nullable=nullable),
@@ -300,16 +310,21 @@ class _Book:
 
     def post(self, recorded: Recorded, event: Any, case: Standing) -> Iterator[tuple[Any, ...]]:
         """Give the lines of an event."""
-        on = shanghai_date(event.occurred_at)
+        count, on = self._count, shanghai_date(event.occurred_at)
+        if isinstance(event, CustodyTaken) and self._at is not None:
+            count.handed_over.append((self._at.path, recorded.originator_version))
         for line in (*self._movements(event, case, on), *self._amounts(event, case)):
-            self._count.lines += 1
+            count.lines += 1
+            is_movement = line.leaves is not None or line.enters is not None
+            if is_movement:
+                count.moved_on = max(on, count.moved_on)
             yield (
                 case.case_id,
-                self._count.lines,
+                count.lines,
                 recorded.command_end,
                 recorded.originator_version,
                 case.case_number,
-                on,
+                count.moved_on if is_movement else on,
                 line.term,
                 case.matter_kind,
                 line.leaves,
@@ -387,7 +402,7 @@ class _Book:
                 detail=event.outcome.value,
                 on_time=event.within_term,
                 since=since,
-                days=(on - since).days,
+                days=max(0, (on - since).days),
                 other=count.first_accepted_at,
             )
         if isinstance(event, DemandFedBack):

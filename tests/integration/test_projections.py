@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import Engine
 
+from api.bootstrap import projections
 from mediation.authority import Scope
 from mediation.case.consent import ConsentRecorded
 from mediation.errors import PositionUnknown, ReadModelBehind, ReadModelParked, UnknownEvent
@@ -21,8 +22,6 @@ from mediation.network.accounts import Grant, Role
 from mediation.store import Log, advance, migrate, open_engine, writing
 from projections.base import PARKED, QUARANTINE, Projection, create, freshness, reading
 from projections.case_file import CaseFile
-from projections.deadlines import Deadlines
-from projections.notices import Notices
 from projections.runner import TRIES, Follower
 from projections.worklist import Worklist
 from tests.conftest import DISTRICT, LOG_ID
@@ -82,7 +81,7 @@ def assert_cut_does_not_matter(engine: Engine, log: Log, model: type[Projection]
     return digests.pop()
 
 
-@pytest.mark.parametrize("model", [CaseFile, Worklist, Deadlines, Notices])
+@pytest.mark.parametrize("model", [type(it) for it in projections()])
 def test_a_rebuild_equals_the_live_one_on_both_databases_however_it_is_cut(
     request, tmp_path, clock, lived, model
 ):

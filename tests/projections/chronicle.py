@@ -1,15 +1,15 @@
 """What happened in all cases, read from the raw history in plain Python; no database, no figure.
 
-Nothing of `projections` is used here: cases are folded by the engine's own `evolve`, and every
-figure is counted as its definition says, case by case, so that the read model is held against
-another reading of DOMAIN §10 and not against itself.
+Nothing of `projections` is used here: cases are folded by the engine's own `evolve`. What is
+counted of it stands in `reckoning`.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import date, timedelta
+from itertools import islice
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -30,27 +30,10 @@ from mediation.case.state import CaseState
 from mediation.case.values import Phase
 from mediation.kernel import decode, evolve
 from mediation.store import Recorded
-from tests.projections.county import LADDER, Place
+from tests.projections.county import Place
 
-Span = tuple[date, date]
-"""The first and the last day of a period."""
-
-Part = tuple[int | float | None, int | None]
-"""A number, and the workers of the cases counted in it."""
-
-DAY = timedelta(days=1)
-SOURCE = LADDER[:2]
-"""Solved there counts as solved without being handed up."""
-
-_OUT_OF_SCOPE = {
-    *("not-labour-dispute", "insurance-benefit", "housing-reform", "appraisal-objection"),
-    *("domestic-worker", "artisan-helper", "farm-household-hire", "wrong-place"),
-}
 _ON_PAPER = (UndertakingGiven, SettlementRecorded, OralAgreementRecorded, AgreementTookEffect)
 _PARTIES_WINDOWS = ("D08", "D09")
-_UP = {"ESCALATE", "REPORT_UP"}
-_DOWN = {"ASSIGN_DOWN", "SEND_BACK"}
-_SIDEWAYS = {"TRANSFER", "REROUTE"}
 _KINDS = {
     "case.escalated/1": "ESCALATE",
     "case.reported-up/1": "REPORT_UP",
@@ -81,15 +64,14 @@ class Fact(NamedTuple):
 class Change(NamedTuple):
     """A case came into a stock of a body, or left it."""
 
-    stock: str
     on: date
-    place: Place
     by: int
 
 
 class Debt(NamedTuple):
     """An obligation on a paper, credited to a body, and what was paid of it and when."""
 
+    case_id: UUID
     paper_id: UUID
     route: str
     place: Place
@@ -111,6 +93,7 @@ class Debt(NamedTuple):
 class Duty(NamedTuple):
     """A date of the office: by when, whose, and from when until when it was open."""
 
+    case_id: UUID
     rolled_on: date
     place: Place
     since: date
@@ -123,11 +106,21 @@ class Page:
     def __init__(self) -> None:
         self.case = CaseState()
         self.stock: str | None = None
+        self.days: list[date] = []
         self.first_accepted_at: Place | None = None
         self.papers: dict[UUID, tuple[UUID, str]] = {}
         self.paid: dict[UUID, list[tuple[date, int]]] = defaultdict(list)
         self.debts: dict[UUID, Debt] = {}
         self.open: dict[str, tuple[Any, Place, date]] = {}
+
+
+_NOBODY = UUID(int=0)
+
+
+def _in_order(page: Page, fact: Fact) -> Fact:
+    """Put a movement no earlier than any that the case made before, whenever it was typed in."""
+    page.days.append(fact.on)
+    return fact._replace(on=max(page.days))
 
 
 def shanghai(at: Any) -> date:
@@ -137,36 +130,50 @@ def shanghai(at: Any) -> date:
 
 
 class Chronicle:
-    """What happened in all cases, up to a position.
+    """What happened in all cases, up to a position, from which more can be read.
 
     Args:
         history: events as recorded, in order.
         at_position: what was recorded later is not known.
     """
 
-    def __init__(self, history: Iterable[Recorded], at_position: int) -> None:
+    def __init__(self, history: Sequence[Recorded], at_position: int) -> None:
+        self._history = history
+        self._read_to = 0
+        self._pages: dict[Any, Page] = defaultdict(Page)
+        self._ended: list[Duty] = []
         self.facts: dict[str, list[Fact]] = defaultdict(list)
-        self.changes: list[Change] = []
+        self.changes: dict[tuple[str, Place], list[Change]] = defaultdict(list)
+        self.duties: dict[Place, list[Duty]] = defaultdict(list)
         self.debts: list[Debt] = []
-        self.duties: list[Duty] = []
-        pages: dict[Any, Page] = defaultdict(Page)
-        for it in history:
-            if it.command_end > at_position:
-                break
+        self.read_on(at_position)
+
+    def read_on(self, at_position: int) -> None:
+        """Read on, up to a later position."""
+        for it in islice(self._history, self._read_to, at_position):
             if it.topic.startswith("case."):
-                self._read(pages[it.originator_id], decode(it.topic, it.state))
-        for page in pages.values():
-            for due, place, since in page.open.values():
-                self.duties.append(Duty(due.rolled_on, place, since, None))
+                self._read(self._pages[it.originator_id], decode(it.topic, it.state))
+        self._read_to = at_position
+        still_open = (
+            Duty(page.case.case_id or _NOBODY, due.rolled_on, place, since, None)
+            for page in self._pages.values()
+            for due, place, since in page.open.values()
+        )
+        self.duties.clear()
+        for duty in (*self._ended, *still_open):
+            self.duties[duty.place].append(duty)
 
     def _read(self, page: Page, event: Any) -> None:
         before, page.case = page.case, evolve(page.case, event)
         here, on = self._place(page.case), shanghai(event.occurred_at)
         was, page.stock = page.stock, _stock(page.case, page.stock, event)
-        case_id, workers = page.case.case_id or UUID(int=0), page.case.workers
+        case_id, workers = page.case.case_id or _NOBODY, page.case.workers
         fact = Fact(case_id, on, page.case.matter_kind, here, workers, number=page.case.version)
-        self._count_change(page, before, event, fact, was)
-        self._count(page, event, fact, was)
+        moved = fact
+        if was != page.stock or (was and isinstance(event, CustodyTaken)):
+            moved = _in_order(page, fact)
+            self._count_change(page, before, event, moved, was)
+        self._count(page, event, moved, was)
         self._count_money(page, event, fact)
         self._watch(page, on)
 
@@ -181,15 +188,15 @@ class Chronicle:
         if isinstance(event, CustodyTaken) and was and page.stock:
             moved = fact._replace(place=there, other=fact.place, code=_KINDS[event.topic])
             self.facts[f"moved {was}"].append(moved)
-            self.changes.append(Change(was, fact.on, there, -1))
-            self.changes.append(Change(was, fact.on, fact.place, 1))
+            self.changes[was, there].append(Change(fact.on, -1))
+            self.changes[was, fact.place].append(Change(fact.on, 1))
         elif was != page.stock:
             if isinstance(event, CustodyTaken):
                 self.facts["anew"].append(fact)
             if was:
-                self.changes.append(Change(was, fact.on, there, -1))
+                self.changes[was, there].append(Change(fact.on, -1))
             if page.stock:
-                self.changes.append(Change(page.stock, fact.on, fact.place, 1))
+                self.changes[page.stock, fact.place].append(Change(fact.on, 1))
 
     def _count(self, page: Page, event: Any, fact: Fact, was: str | None) -> None:  # noqa: C901 - one line of each kind
         left = was is not None and page.stock is None
@@ -204,13 +211,13 @@ class Chronicle:
         elif isinstance(event, CaseNotAccepted):
             self.facts["refused"].append(fact._replace(code=event.reason_code))
         elif isinstance(event, MediationConcluded):
-            accepted_on = shanghai(page.case.accepted_at)
+            accepted_on, on = shanghai(page.case.accepted_at), shanghai(event.occurred_at)
             self.facts["concluded"].append(
                 fact._replace(
                     code=event.outcome.value,
                     other=page.first_accepted_at,
-                    is_good=event.term_on is None or fact.on <= event.term_on,
-                    days=(fact.on - accepted_on).days,
+                    is_good=event.term_on is None or on <= event.term_on,
+                    days=0 if on < accepted_on else (on - accepted_on).days,
                 )
             )
         elif isinstance(event, CaseWithdrawn) and left:
@@ -228,9 +235,9 @@ class Chronicle:
         elif isinstance(event, ProceedingUpdated) and event.result:
             self.facts["result"].append(fact._replace(code=f"{event.forum}.{event.result}"))
         elif isinstance(event, DemandFedBack) and left:
-            due, _, _ = page.open["D23"]
+            is_good = shanghai(event.occurred_at) <= page.open["D23"][0].rolled_on
             self.facts["fed back"].append(
-                fact._replace(code=page.case.demand_answer, is_good=fact.on <= due.rolled_on)
+                fact._replace(code=page.case.demand_answer, is_good=is_good)
             )
 
     def _count_money(self, page: Page, event: Any, fact: Fact) -> None:
@@ -278,6 +285,7 @@ class Chronicle:
         for obligation_id in standing.keys() - page.debts.keys():
             it = standing[obligation_id]
             debt = page.debts[obligation_id] = Debt(
+                fact.case_id,
                 *page.papers[obligation_id],
                 fact.place,
                 it.agreed_fen,
@@ -297,7 +305,8 @@ class Chronicle:
                 kept[key] = (due, self._keeper(case, due.code))
         for key, (due, place, since) in list(page.open.items()):
             if key not in kept or _told(kept[key]) != _told((due, place)):
-                self.duties.append(Duty(due.rolled_on, place, since, on))
+                case_id = case.case_id or _NOBODY
+                self._ended.append(Duty(case_id, due.rolled_on, place, since, on))
                 del page.open[key]
         for key, (due, place) in kept.items():
             if key not in page.open:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine
 
+from api.bootstrap import projections
 from mediation.store import Log
 from projections.base import Projection, create
 from projections.case_file import CaseFile
 from projections.deadlines import Deadlines
 from projections.notices import Notices
 from projections.runner import Follower
+from projections.statistics import Ledger
 from projections.worklist import Worklist
 from tests.projections.desk import Desk
 
@@ -44,7 +46,9 @@ def models(
     case_file: CaseFile, worklist: Worklist, deadlines: Deadlines, notices: Notices
 ) -> list[Projection]:
     """Every read model."""
-    return [case_file, worklist, deadlines, notices]
+    models = [case_file, worklist, deadlines, notices, Ledger()]
+    assert [type(it) for it in models] == [type(it) for it in projections()]
+    return models
 
 
 @pytest.fixture

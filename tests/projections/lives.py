@@ -45,8 +45,6 @@ Plot = Iterator[float]
 """The hours that pass before each next step of a case."""
 
 _RANK = {level: rank for rank, level in enumerate(LADDER)}
-_REFUSALS = tuple(it for it in codes.table("refusal_reasons") if it != "party-refused")
-_CAUSES = tuple(codes.table("failure_causes"))
 _DECLINES = tuple(codes.table("custody_decline_reasons"))
 _GROUNDS = {
     MoveKind.ESCALATE: "beyond-means",

@@ -8,23 +8,18 @@ another reading of DOMAIN §10 and not against itself.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from datetime import date, timedelta
+from collections.abc import Callable, Iterable
+from datetime import date
+from functools import cached_property
 from typing import NamedTuple
 from uuid import UUID
 
-from mediation.case.agreement import AgreementTookEffect
-from mediation.case.settlement import OralAgreementRecorded, SettlementRecorded, UndertakingGiven
 from tests.projections.chronicle import Chronicle, Debt, Fact
 from tests.projections.county import LADDER, Place
 
 Span = tuple[date, date]
 """The first and the last day of a period."""
 
-Part = tuple[int | float | None, int | None]
-"""A number, and the workers of the cases counted in it."""
-
-DAY = timedelta(days=1)
 SOURCE = LADDER[:2]
 """Solved there counts as solved without being handed up."""
 
@@ -32,19 +27,17 @@ _OUT_OF_SCOPE = {
     *("not-labour-dispute", "insurance-benefit", "housing-reform", "appraisal-objection"),
     *("domestic-worker", "artisan-helper", "farm-household-hire", "wrong-place"),
 }
-_ON_PAPER = (UndertakingGiven, SettlementRecorded, OralAgreementRecorded, AgreementTookEffect)
-_PARTIES_WINDOWS = ("D08", "D09")
 _UP: frozenset[str | None] = frozenset({"ESCALATE", "REPORT_UP"})
 _DOWN: frozenset[str | None] = frozenset({"ASSIGN_DOWN", "SEND_BACK"})
 _SIDEWAYS: frozenset[str | None] = frozenset({"TRANSFER", "REROUTE"})
-_KINDS = {
-    "case.escalated/1": "ESCALATE",
-    "case.reported-up/1": "REPORT_UP",
-    "case.transferred/1": "TRANSFER",
-    "case.rerouted/1": "REROUTE",
-    "case.assigned-down/1": "ASSIGN_DOWN",
-    "case.sent-back/1": "SEND_BACK",
-}
+
+
+class Part(NamedTuple):
+    """A number, and the workers and the cases of which it tells: each case once."""
+
+    value: int | float | None
+    workers: int | None = None
+    cases: int | None = None
 
 
 class Reckoned(NamedTuple):
@@ -89,6 +82,7 @@ class Reckoner:
         self._it = chronicle
         self._holds = holds
         self._held: dict[Place, bool] = {}
+        self._found: dict[tuple[str, str, bool], list[Fact]] = {}
         self._first, self._last = span
         self._today = today
         # What falls due later than that can still be paid.
@@ -111,17 +105,24 @@ class Reckoner:
             found = self._held[place] = self._holds(place)
         return found
 
-    def _all(
-        self, kind: str, matter: str = "DISPUTE", where: Callable[[Fact], bool] | None = None
-    ) -> Iterator[Fact]:
-        for it in self._it.facts[kind]:
-            if it.matter == matter and self._within(it.on) and (where is None or where(it)):
-                yield it
+    def _all(self, kind: str, matter: str = "DISPUTE", *, is_own: bool = False) -> list[Fact]:
+        key = (kind, matter, is_own)
+        found = self._found.get(key)
+        if found is None:
+            found = self._found[key] = [
+                it
+                for it in self._it.facts[kind]
+                if it.matter == matter
+                and self._first <= it.on <= self._last
+                and (not is_own or self._here(it.place))
+            ]
+        return found
 
     def _own(
         self, kind: str, matter: str = "DISPUTE", where: Callable[[Fact], bool] | None = None
     ) -> list[Fact]:
-        return [it for it in self._all(kind, matter, where) if self._here(it.place)]
+        found = self._all(kind, matter, is_own=True)
+        return found if where is None else [it for it in found if where(it)]
 
     def _count(
         self, kind: str, matter: str = "DISPUTE", where: Callable[[Fact], bool] | None = None
@@ -130,7 +131,7 @@ class Reckoner:
 
     def _fen(self, kind: str, matter: str, *routes: str) -> Part:
         found = self._own(kind, matter, lambda it: not routes or it.code in routes)
-        return sum(it.fen for it in found), None
+        return _summed((it.case_id, it.fen) for it in found if it.fen)
 
     def _in(self, stock: str, kinds: frozenset[str | None] | None = None) -> Part:
         return _counted(
@@ -153,10 +154,15 @@ class Reckoner:
         )
 
     def _stocks(self, stock: str) -> dict[str, Part]:
-        ours = [it for it in self._it.changes if it.stock == stock and self._here(it.place)]
+        ours = [
+            it
+            for (lies_in, place), changes in self._it.changes.items()
+            if lies_in == stock and self._here(place)
+            for it in changes
+        ]
         return {
-            "opening": (sum(it.by for it in ours if it.on < self._first), None),
-            "closing": (sum(it.by for it in ours if it.on <= self._last), None),
+            "opening": Part(sum(it.by for it in ours if it.on < self._first)),
+            "closing": Part(sum(it.by for it in ours if it.on <= self._last)),
         }
 
     def _flow(self, parts: dict[str, Part], came: str, went: str) -> Reckoned:
@@ -295,43 +301,48 @@ class Reckoner:
         }
         return Reckoned(parts, parts["at-source"][0], parts["concluded"][0])
 
-    def _papers(self) -> Iterator[list[Debt]]:
+    @cached_property
+    def _papers(self) -> list[list[Debt]]:
         """Give what stands on each paper of the mediation at the end of the period."""
         papers: dict[UUID, list[Debt]] = defaultdict(list)
         for it in self._it.debts:
             if it.route == "mediation" and self._here(it.place) and it.stands(self._due_until):
                 papers[it.paper_id].append(it)
-        yield from papers.values()
+        return list(papers.values())
 
+    @cached_property
     def _over(self) -> list[list[Debt]]:
-        return [it for it in self._papers() if max(debt.due_on for debt in it) <= self._due_until]
+        return [it for it in self._papers if max(debt.due_on for debt in it) <= self._due_until]
 
     def _f12(self) -> Reckoned:
-        over = self._over()
-        done = sum(all(it.paid_by(self._due_until) >= it.fen for it in paper) for paper in over)
+        over = self._over
+        done = [
+            paper for paper in over if all(it.paid_by(self._due_until) >= it.fen for it in paper)
+        ]
         due = [
             it
-            for paper in self._papers()
+            for paper in self._papers
             for it in paper
             if self._first <= it.due_on <= self._due_until
         ]
-        parts: dict[str, Part] = {
-            "performed": (done, None),
-            "instruments": (len(over), None),
-            "applied-fen": (sum(it.paid_by(self._due_until) for it in due), None),
-            "due-fen": (sum(it.fen for it in due), None),
+        paid = ((it.case_id, it.paid_by(self._due_until)) for it in due)
+        parts = {
+            "performed": _on_paper(done),
+            "instruments": _on_paper(over),
+            "applied-fen": _summed(it for it in paid if it[1]),
+            "due-fen": _summed((it.case_id, it.fen) for it in due),
         }
-        return Reckoned(parts, done, len(over))
+        return Reckoned(parts, len(done), len(over))
 
     def _f13(self) -> Reckoned:
-        over = self._over()
-        late = sum(
-            any(it.due_on < self._today and it.paid_by(it.due_on) < it.fen for it in paper)
+        over = self._over
+        late = [
+            paper
             for paper in over
-        )
-        return Reckoned(
-            {"breached": (late, None), "instruments": (len(over), None)}, late, len(over)
-        )
+            if any(it.due_on < self._today and it.paid_by(it.due_on) < it.fen for it in paper)
+        ]
+        parts = {"breached": _on_paper(late), "instruments": _on_paper(over)}
+        return Reckoned(parts, len(late), len(over))
 
     def _f14(self) -> Reckoned:
         parts = {
@@ -346,34 +357,35 @@ class Reckoner:
         outside = ("arbitration", "litigation", "supervision")
         own = {route: self._fen("paid", "DISPUTE", route) for route in ("mediation", *outside)}
         aided = {f"aid-{route}": self._fen("paid", "AID", route) for route in outside}
-        total = sum(fen or 0 for fen, _ in own.values())
+        total = sum(it.value or 0 for it in own.values())
         return Reckoned({**own, **aided, "demand": self._fen("paid", "DEMAND")}, total)
 
     def _f16(self) -> Reckoned:
-        days = sorted(it.days for it in self._own("concluded"))
+        ended = self._own("concluded")
+        days, cases = sorted(it.days for it in ended), len({it.case_id for it in ended})
 
         def kept_by(percent: int) -> int | None:
             return next(
                 (d for at, d in enumerate(days, 1) if at * 100 >= percent * len(days)), None
             )
 
-        parts: dict[str, Part] = {
-            "median": (kept_by(50), None),
-            "p90": (kept_by(90), None),
+        parts = {
+            "median": Part(kept_by(50), cases=cases),
+            "p90": Part(kept_by(90), cases=cases),
             "concluded": self._count("concluded"),
         }
         return Reckoned(parts, kept_by(50))
 
     def _f18(self) -> Reckoned:
         on = min(self._last, self._today)
-        late = sum(
-            self._here(it.place)
-            and it.rolled_on < on
-            and it.since <= on
-            and (it.until is None or it.until > on)
-            for it in self._it.duties
-        )
-        return Reckoned({"overdue": (late, None)}, late)
+        late = [
+            it.case_id
+            for place, duties in self._it.duties.items()
+            if self._here(place)
+            for it in duties
+            if it.rolled_on < on and it.since <= on and (it.until is None or it.until > on)
+        ]
+        return Reckoned({"overdue": Part(len(late), cases=len(set(late)))}, len(late))
 
     def _f19(self) -> Reckoned:
         def told(where: Callable[[Fact], bool] | None = None) -> Part:
@@ -412,17 +424,28 @@ class Reckoner:
     def _f23(self) -> Reckoned:
         accepted = self._own("accepted", where=lambda it: it.is_first and bool(it.is_good))
         aided = self._own("granted", "AID", lambda it: bool(it.is_good))
-        workers = sum(it.workers for it in accepted)
-        parts: dict[str, Part] = {
+        workers = _summed((it.case_id, it.workers) for it in accepted)
+        parts = {
             "cases": _counted(accepted),
-            "workers": (workers, None),
-            "mean-size": (_share(workers, len(accepted)), None),
+            "workers": workers,
+            "mean-size": Part(_share(workers.value or 0, len(accepted))),
             "aid-cases": _counted(aided),
-            "aid-workers": (sum(it.workers for it in aided), None),
+            "aid-workers": _summed((it.case_id, it.workers) for it in aided),
         }
         return Reckoned(parts, len(accepted))
 
 
 def _counted(found: Iterable[Fact]) -> Part:
     facts = list(found)
-    return len(facts), sum(it.workers for it in facts)
+    cases = len({it.case_id for it in facts})
+    return Part(len(facts), sum(it.workers for it in facts), cases)
+
+
+def _summed(found: Iterable[tuple[UUID, int]]) -> Part:
+    """Add up what cases brought."""
+    brought = list(found)
+    return Part(sum(it for _, it in brought), cases=len({case_id for case_id, _ in brought}))
+
+
+def _on_paper(papers: list[list[Debt]]) -> Part:
+    return Part(len(papers), cases=len({paper[0].case_id for paper in papers}))

@@ -44,7 +44,6 @@ from mediation.case.settlement import RecordOralAgreement, RecordSettlement
 from mediation.case.term import ExtendTerm
 from mediation.case.values import ClaimResult, Matter, Phase, Side
 from mediation.errors import MediationError
-from mediation.ladder import MoveKind
 from mediation.privacy import Personal
 from tests.projections.chances import COUNSEL
 from tests.projections.county import LADDER, PLACES, WITHOUT_SEAL, county, person
@@ -54,18 +53,8 @@ from tests.scenario import lapse_of
 
 FIRST_DAY = datetime(2026, 1, 5, 1, 0, tzinfo=UTC)
 
-_RANK = {level: rank for rank, level in enumerate(LADDER)}
 _REFUSALS = tuple(it for it in codes.table("refusal_reasons") if it != "party-refused")
 _CAUSES = tuple(codes.table("failure_causes"))
-_DECLINES = tuple(codes.table("custody_decline_reasons"))
-_GROUNDS = {
-    MoveKind.ESCALATE: "beyond-means",
-    MoveKind.REPORT_UP: "body-absent",
-    MoveKind.TRANSFER: "capacity-short",
-    MoveKind.REROUTE: "wrong-place",
-    MoveKind.ASSIGN_DOWN: "closer-to-parties",
-    MoveKind.SEND_BACK: "upper-help-given",
-}
 _TEXT = Personal("测试")
 
 
