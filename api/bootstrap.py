@@ -41,7 +41,7 @@ from projections.base import create
 from projections.case_file import CaseFile
 from projections.deadlines import Deadlines
 from projections.notices import Notices
-from projections.runner import Follower
+from projections.runner import Follower, Turns
 from projections.statistics import Ledger
 from projections.worklist import Worklist
 
@@ -116,7 +116,8 @@ class Engine:
         self.marks = marks
         models = projections()
         self.case_file, self.worklist, self.deadlines, self.notices, self.ledger = models
-        self.followers = {it.name: Follower(it, log, read_engine) for it in models}
+        turns = Turns() if read_engine.dialect.name == "sqlite" else None
+        self.followers = {it.name: Follower(it, log, read_engine, turns=turns) for it in models}
         self.timers = Timers(mediation, self.deadlines, read_engine, clock)
         self.failed: dict[str, str] = {}
         self._closing = closing
@@ -142,8 +143,11 @@ class Engine:
             thread.join()
 
     def stop(self) -> None:
-        """Ask the followers to end."""
+        """Ask the followers to end, also those that wait for the log or rest between batches."""
         self._stop.set()
+        self.log.wake()
+        for follower in self.followers.values():
+            follower.hurry()
 
     def _run(self, name: str, worker: Follower | Timers | Marks) -> None:
         try:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,7 +28,10 @@ from api.worker import work
 from mediation import kernel
 from mediation.errors import Malformed, MediationError, Unsafe
 from mediation.network import OpenServicePoint
+from mediation.store import tail
+from projections import runner
 from tests.api.desk import register
+from tests.databases import BACKENDS
 from tests.serving import DISTRICT_CODE, EAST, MONDAY, served
 
 FIRST = [
@@ -184,6 +188,31 @@ def test_a_follower_that_fails_is_shown_and_not_restarted(
     engine.close()
 
     assert engine.failed == {"worklist": "unknown-event"}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_who_follows_ends_at_once_when_told(
+    backend: str,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Nobody sleeps a wait for the log, or a rest between batches, to its end."""
+    monkeypatch.setitem(tail.POLL_SECONDS, backend, 60.0)
+    monkeypatch.setattr(runner, "_IDLE", 60.0)
+    database = request.getfixturevalue(f"{backend}_database")
+    chosen = Settings(data_dir=tmp_path, database_url=database)
+    bootstrap.migrate_all(chosen, at=system_clock())
+    engine = bootstrap.build(chosen, env={})
+    try:
+        engine.follow()
+        time.sleep(0.3)
+        began = time.monotonic()
+        engine.stop()
+        engine.wait()
+        assert time.monotonic() - began < 20
+    finally:
+        engine.close()
 
 
 # The command line
