@@ -157,13 +157,30 @@ def test_each_reading_in_clear_is_on_record(demo: Path):
         said(command)
     before = records(account)
     for name in ("show", "replay", "diff"):
-        said(
-            f"mediation case {name} {CASE} --personal clear --reason audit-2026 --account {account}"
-        )
+        said(f"mediation case {name} {CASE} --personal clear --reason audit --account {account}")
 
     assert [(it.route, it.reason) for it in records(account)[: -len(before) or None]] == [
-        (f"CLI /case/{name}", "audit-2026") for name in ("diff", "replay", "show")
+        (f"CLI /case/{name}", "audit") for name in ("diff", "replay", "show")
     ]
+
+
+@pytest.mark.parametrize(
+    "reason", ["zhang-san-13900001111", "张三要看", "Ｃomplaint", "complaint;x", ""]
+)
+def test_a_reason_that_is_no_code_of_the_table_is_refused_and_leaves_no_record(
+    demo: Path, reason: str
+):
+    """A person's name and phone fit the form of a code, and are none: nothing is read or kept."""
+    account = coordinator_of(demo)
+    before = records(account)
+    for name in ("show", "replay", "diff"):
+        arguments = ["--personal", "clear", "--reason", reason, "--account", str(account)]
+        result = CliRunner().invoke(cli.app, ["case", name, CASE, *arguments])
+
+        assert isinstance(result.exception, Malformed), result.output
+        assert [it.table for it in result.exception.faults] == ["clear_reasons"]
+        assert reason not in str(result.exception) or not reason
+    assert records(account) == before
 
 
 def records(account: UUID) -> list[Any]:
