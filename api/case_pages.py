@@ -16,7 +16,7 @@ import msgspec
 from msgspec import UNSET
 
 from api import answers
-from api.demo.screen import Row, Words, padded, table, width, wrapped
+from api.screen import Row, Words, padded, table, width, wrapped
 from mediation.audit import field_labels, path_label
 from mediation.calendar import cite
 from mediation.calendar.deadlines import PROPOSAL

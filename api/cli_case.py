@@ -104,8 +104,8 @@ class _Found:
     def head(self, zh: str, en: str) -> list[str]:
         """Begin a page about this case."""
         from api import case_pages
-        from api.demo.screen import Words
         from api.routes.replay import point_shown
+        from api.screen import Words
 
         return case_pages.head(
             Words(zh, en),
@@ -222,9 +222,9 @@ def diff(  # noqa: PLR0913 - from where to where, and how much, as options
 ) -> None:
     """Show what is different in a case between two points of its life."""
     from api import case_pages
-    from api.demo.screen import Words
     from api.routes.asking import point
     from api.routes.replay import changes_shown, point_shown, version_of
+    from api.screen import Words
     from mediation.audit import diff as changes_between
 
     with opened(settings()) as engine:

@@ -12,8 +12,8 @@ from typing import Any
 
 from api.demo.district import OPENED_ON, TOP, who
 from api.demo.office import Case, Office
-from api.demo.screen import Row, Words, table
 from api.demo.timeline import yuan
+from api.screen import Row, Words, table
 from projections.statistics import formula
 
 Document = dict[str, Any]

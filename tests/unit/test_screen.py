@@ -8,8 +8,9 @@ import httpx
 import pytest
 
 from api.demo.office import DemoFailed, Office
+from api.demo.progress import Progress
 from api.demo.run import START
-from api.demo.screen import Progress, Words, padded, table, width, wrapped
+from api.screen import Words, padded, table, width, wrapped
 
 
 def test_columns_hold_for_wide_characters():
