@@ -193,7 +193,8 @@ class Change(msgspec.Struct, frozen=True):
 class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a rebuild; `digest` is that of the rebuilt rows at `position`.
 
-    `is_same` says that the live rows had the same digest. `poison` names events that the live
+    `is_same` says that the live rows had the same digest; where no follower has begun (`is_begun`)
+    there are none, and nothing is switched. `poison` names events that the live
     read model had folded and the rebuild could not: then nothing was switched.
     """
 
@@ -201,6 +202,7 @@ class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
     follower: str
     position: int
     digest: str
+    is_begun: bool
     is_same: bool
     is_switched: bool
     changes: tuple[Change, ...]
@@ -282,7 +284,8 @@ class Rebuild:
                 held = sa.select(TRACKING.c.position).where(TRACKING.c.name == self.live.follower)
                 stands = connection.execute(held.with_for_update()).scalar_one_or_none()
                 if stands is None:
-                    return self._told((), (), position=0, parked=0, is_switched=False)
+                    nothing = self._told((), (), position=0, parked=0, is_switched=False)
+                    return msgspec.structs.replace(nothing, is_begun=False, is_same=False)
                 until = min(stands, self._log.head().position)
                 copied = tracked_position(connection, self.copy.follower) or 0
                 if until - copied > self._batch:
@@ -327,6 +330,7 @@ class Rebuild:
             follower=self.live.follower,
             position=position,
             digest="",
+            is_begun=True,
             is_same=not changes,
             is_switched=is_switched,
             changes=changes,

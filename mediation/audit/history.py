@@ -6,11 +6,8 @@ stays sealed, so all of it holds with every key gone.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 from hashlib import sha256
-from importlib.resources import files
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -20,7 +17,6 @@ import msgspec
 from mediation import kernel
 from mediation.calendar import DueDate
 from mediation.case.state import CaseEvent, CaseState
-from mediation.codes import Label
 from mediation.privacy import Sealed
 from mediation.store import Recorded, leaf_hash
 
@@ -104,35 +100,6 @@ def changes(before: Any, after: Any) -> tuple[Change, ...]:
     only moved is no change. Sealed values are given as they are, and compared by their envelopes.
     """
     return tuple(_walk("", before, after))
-
-
-@cache
-def field_labels() -> Mapping[str, Label]:
-    """Give what each field of a case is called, by its name."""
-    stored = (files(__package__) / "fields.toml").read_bytes()
-    return msgspec.convert(tomllib.loads(stored.decode()), dict[str, Label])
-
-
-def path_label(path: str) -> Label:
-    """Say in words what a path leads to: fields by their labels, ids by their first digits."""
-    zh: list[str] = []
-    en: list[str] = []
-    for part in path.split("."):
-        mark = _mark(part)
-        if mark and zh:
-            zh[-1], en[-1] = f"{zh[-1]}#{mark}", f"{en[-1]}#{mark}"
-        else:
-            found = field_labels().get(part, Label(part, part))
-            zh, en = [*zh, found.zh], [*en, found.en]
-    return Label(" › ".join(zh), " › ".join(en))
-
-
-def _mark(part: str) -> str | None:
-    """Give the first digits of an id; None for the name of a field, or another key."""
-    try:
-        return str(UUID(part.partition(":")[0]))[:6]
-    except ValueError:
-        return None
 
 
 def _walk(path: str, before: Any, after: Any) -> Iterator[Change]:

@@ -37,13 +37,7 @@ def copy_database(
             code="not-migrated",
         )
     if target.exists():
-        raise Refused(
-            Refusal(
-                "backup-exists",
-                "该目录中已有备份，不会覆盖。请另选一个目录。",
-                "The folder holds a backup already, which is never overwritten. Choose another.",
-            )
-        )
+        raise backup_exists()
     part = target.with_name(f"{target.name}.part")
     part.unlink(missing_ok=True)
     part.touch(mode=0o600)
@@ -54,6 +48,17 @@ def copy_database(
     finally:
         part.unlink(missing_ok=True)
     _sync(target.parent)
+
+
+def backup_exists() -> Refused:
+    """Give the error of a folder that holds a backup already."""
+    return Refused(
+        Refusal(
+            "backup-exists",
+            "该目录中已有备份，不会覆盖。请另选一个目录。",
+            "The folder holds a backup already, which is never overwritten. Choose another.",
+        )
+    )
 
 
 def _vacuum_into(source: Path, part: Path, progress: Callable[[int, int], None]) -> None:

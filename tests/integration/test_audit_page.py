@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from api import cli
 from api.bootstrap import build
+from api.screen import width
 from api.settings import Settings
 from mediation.errors import Malformed, MediationError, NotFound
 from tests.integration.test_tutorial import blocks
@@ -47,6 +48,7 @@ def demo(played: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The demo's store as the configured one."""
     monkeypatch.setenv("MEDIATION_DATA_DIR", str(played))
     monkeypatch.delenv("MEDIATION_DATABASE_URL", raising=False)
+    monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.chdir(played)
     return played
 
@@ -226,6 +228,6 @@ def test_the_pages_keep_to_a_width_and_say_both_languages(demo: Path):
 
         assert steps
         assert all(" · Step " in line for line in steps)
-        assert max(map(len, printed.splitlines())) <= 120
+        assert max(map(width, printed.splitlines())) <= 100
         assert "UNSET" not in printed
         assert "Sealed(" not in printed

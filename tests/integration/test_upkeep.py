@@ -133,6 +133,7 @@ def test_a_read_model_that_never_began_is_left_to_its_follower(filled, store):
     rebuilt = Rebuild(projection, filled, store).run()
 
     assert (rebuilt.position, rebuilt.is_switched) == (0, False)
+    assert (rebuilt.is_begun, rebuilt.is_same) == (False, False)
     assert Follower(projection, filled, store).position == 0
 
 
