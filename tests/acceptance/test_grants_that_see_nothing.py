@@ -153,3 +153,31 @@ def test_whoever_sees_the_case_from_outside_the_employer_sees_it_as_any_other(
     assert shown["topics"] == office.person("lead", EAST).topics(case_id)
     assert (shown["channel"], shown["suppressed"]) == ("walk-in", False)
     assert shown["statuses"] == [200, 200, 200]
+
+
+def test_a_list_of_dates_hides_proceedings_only_where_they_are_seen_from_inside(
+    opened: Callable[[str], Office],
+) -> None:
+    """Whose proceeding it is no row says: of the enterprise's case none, of the street's all."""
+    office = opened(MORNING)
+    lead, street = office.person("lead", FACTORY), office.person("lead", WEST)
+    cases = [lead.register(**wage_claim(100)), street.register(**wage_claim(100))]
+    for person, case_id in zip((lead, street), cases, strict=True):
+        person.do(
+            case_id,
+            "open-proceeding",
+            forum="arbitration",
+            forum_name="示例仲裁委员会",
+            filed_by_ids=person.parties(case_id)[:1],
+            source="document",
+        )
+
+    def listed() -> list[str]:
+        page = office.caught_up(lead.client, "/deadlines", {"code": "D16", "limit": 100})
+        return [it["case_id"] for it in page["items"]]
+
+    assert listed() == []
+    grants(office, ("lead", FACTORY), "dashboard", WEST)
+    assert listed() == []
+    grants(office, ("lead", FACTORY), "lead", WEST)
+    assert listed() == cases[1:]

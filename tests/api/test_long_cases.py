@@ -17,6 +17,12 @@ from tests.serving import DISTRICT, EAST, Served
 
 LINES, PAPERS = 100, 3
 ENTRIES, DAYS = 1000, 200
+LAST = 250
+"""What each of the two last papers says: more than a step tells, and soon compared."""
+
+PAPERED = 7
+"""The version at which the mediation stands concluded on a paper as large as can be."""
+
 MOST_BYTES = PAGE_BYTES * 5 // 4
 """A page of about a megabyte, with what stands around the events and the one that came last."""
 
@@ -37,7 +43,7 @@ def entries(lines: list[str], count: int = ENTRIES, days: int = DAYS) -> list[di
 
 @pytest.fixture(scope="module")
 def long_case(office: Served) -> str:
-    """Play a case of a hundred claims in which three papers say as much as a paper may."""
+    """Play a case of a hundred claims with three papers as large as can be, and two that follow."""
     lead, mediator = office.client_for("lead", EAST), office.client_for("mediator", EAST)
     line = {"applicant": 0, "cause": "C13", "claimed_fen": 1_000_000}
     case_id: str = register(lead, lines=[line] * LINES)["case_id"]
@@ -57,6 +63,7 @@ def long_case(office: Served) -> str:
         (mediator, "record-settlement", paper),
         (mediator, "conclude-mediation", {"accepted_by_ids": parties[:1]}),
         *[(mediator, "record-settlement", paper)] * (PAPERS - 1),
+        *[(mediator, "record-settlement", paper | {"obligations": entries(lines, LAST)})] * 2,
     ]
     for client, command, body in told:
         answer = send(client, case_id, command, version, **body)
@@ -80,7 +87,8 @@ def pages(client: httpx.Client, url: str, **query: Any) -> Iterator[httpx.Respon
 def test_no_page_of_a_long_case_passes_a_megabyte_by_much(office: Served, long_case: str, url: str):
     """Three papers of a thousand instalments: every page is bounded, none is empty."""
     auditor = office.client_for("auditor", DISTRICT)
-    found = list(pages(auditor, f"/cases/{long_case}/{url}"))
+    query = {"to": PAPERED} if url == "diff" else {}
+    found = list(pages(auditor, f"/cases/{long_case}/{url}", **query))
 
     assert len(found) > 1 or url != "diff", "the proof has teeth"
     assert max(len(it.content) for it in found) <= MOST_BYTES
@@ -118,7 +126,7 @@ def test_a_step_tells_the_beginning_and_how_much_is_left_out(office: Served, lon
     changes = [it for page in across for it in page["changes"]]
 
     assert len(last["changes"]) == MOST_TOLD
-    assert last["left_out"]["event.fields.obligations"] == ENTRIES - MOST_TOLD
+    assert last["left_out"]["event.fields.obligations"] == LAST - MOST_TOLD
     assert last["left_out"]["changes"] == across[0]["total"] - MOST_TOLD
     assert len(changes) == across[0]["total"] == len({it["path"] for it in changes})
     assert changes[:MOST_TOLD] == last["changes"]
