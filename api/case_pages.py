@@ -153,7 +153,7 @@ def case_page(shown: answers.CaseShown, names: Names) -> list[str]:
     texts = [
         line
         for it in shown.texts or ()
-        for line in _text(f"   {it.version:>4}  {path_label(it.field).zh}", it.text)
+        for line in _text(it.version, path_label(it.field), it.text)
     ]
     return [
         *_facts(facts),
@@ -166,9 +166,9 @@ def case_page(shown: answers.CaseShown, names: Names) -> list[str]:
     ]
 
 
-def _text(title: str, text: str | None) -> Iterator[str]:
-    """Set a text beside its title; what it says over several lines stays beside it too."""
-    yield title
+def _text(version: int, field: Label, text: str | None) -> Iterator[str]:
+    """Set a text below what it is; none of its lines begins where a page's own lines do."""
+    yield f"   {version:>4}  {field.zh} {field.en}"
     for line in wrapped(visible(text if text is not None else _NONE), columns() - 9):
         yield f"         {line}"
 

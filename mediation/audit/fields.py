@@ -61,10 +61,7 @@ def path_meaning(path: str, topic: str | None = None) -> Meaning | None:
         path: as of `path_label`.
         topic: likewise; an event of an older version has the fields of the current one.
     """
-    chains = kernel.upcast_chains()
-    while topic and topic in chains:
-        topic = chains[topic][0]
-    held: type = kernel.events()[topic] if topic else CaseState
+    held = _read_as(topic) if topic else CaseState
     inside = topic.partition("/")[0] if topic else held.__name__
     field, within = "", inside
     for part in path.split("."):
@@ -75,6 +72,15 @@ def path_meaning(path: str, topic: str | None = None) -> Meaning | None:
             held = fields[part] or held
             inside = held.__name__ if fields[part] else inside
     return codes.meaning(field, within=within)
+
+
+@cache
+def _read_as(topic: str) -> type:
+    """Give the structure as which this release reads events of a topic, or of an older version."""
+    chains = kernel.upcast_chains()
+    while topic in chains:
+        topic = chains[topic][0]
+    return kernel.events()[topic]
 
 
 @cache
