@@ -62,7 +62,7 @@ FEW, MANY = 40, 200
 # Decorators that mutmut understands by itself, or that mean nothing at run time.
 KEPT = ("staticmethod", "classmethod", "overload")
 LEGAL_BASIS = re.compile(r"\bL-[A-Z]{2,}")
-STATUS = {0: "survived", 33: "without a test", None: "not run"}
+STATUS = {0: "survived", 33: "without a test", 34: "not run", None: "not run"}
 UNNOTICED = ("survived", "without a test")
 OTHERWISE = {"--report", "--afresh"}
 TIMED_OUT = (36, 24, 152, -24)
