@@ -24,11 +24,12 @@ from mediation import kernel, ladder
 from mediation.case.conclusion import MediationConcluded
 from mediation.store import Log, open_engine
 from projections.base import create, reading
-from projections.runner import BATCH, Follower
+from projections.runner import Follower
 from projections.statistics import Bodies, Figures, Ledger, Period, figures
 
 _SEED = 20261129
 _SCANS = 3
+_AT_ONCE = 5_000
 
 
 def measured(bench: Bench, backend: str) -> Iterator[Row]:
@@ -80,7 +81,7 @@ def concluded(log: Log, body_id: str) -> Counter[str]:
     """Count by month what was concluded at a body, from the first event to the last."""
     found: Counter[str] = Counter()
     position = 0
-    while batch := log.read(position, BATCH):
+    while batch := log.read(position, _AT_ONCE):
         position = batch[-1].position
         for recorded in batch:
             event = kernel.decode(recorded.topic, recorded.state)

@@ -109,7 +109,7 @@ IN_PROCESS_ORM = Goal(
     5.0,
     8.0,
     is_most=False,
-    dominates="The interpreter: deciding, sealing and encoding a command, and four read models"
+    dominates="The interpreter: deciding, sealing and encoding a command, and five read models"
     " that fold each of its events.",
 )
 IN_PROCESS_EMMETT = Goal(

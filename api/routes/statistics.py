@@ -307,7 +307,7 @@ def _question(asked: Asking, asked_for: FiguresQuestion, route: str) -> _Questio
         level=asked_for.level,
         heads=None if asked_for.group is None else _heads(engine, asked_for.group),
     )
-    is_open = all(map(scope.is_open, prefixes)) and not mediation.is_employer_side(asked.actor_id)
+    is_open = mediation.sees_behind(asked.actor_id, prefixes)
     return _Question(bodies, Period(first, last), when, is_open)
 
 

@@ -49,11 +49,12 @@ from mediation.store import (
     check_store,
     create_tracking,
     migrate,
+    migrations,
     open_engine,
     upsert,
     writing,
 )
-from mediation.store.tables import EVENT, LOG_HEAD
+from mediation.store.tables import EVENT, LOG_HEAD, SCHEMA_VERSION
 from tests.conftest import DISTRICT, LOG_ID, Clock
 from tests.databases import administering
 
@@ -295,6 +296,29 @@ def test_migrating_twice_does_nothing_and_a_checked_store_is_safe(store, recorde
     check_store(store, district=DISTRICT, env={"PATH": "/bin"})
     assert again == 0
     assert (recorder.head().log_id, recorder.head().kind) == (LOG_ID, "test")
+
+
+def test_a_later_release_applies_its_own_step_to_an_older_store(store, recorder, monkeypatch):
+    """What is in the log stays; the step runs once, and the store says what it is now."""
+    assert len(migrations.STEPS) == SCHEMA_VERSION
+    recorder.insert_events([stored(uuid4(), 1)])
+    before = recorder.head()
+
+    def later(connection):
+        connection.execute(text("CREATE TABLE later (one INTEGER)"))
+
+    monkeypatch.setattr(migrations, "STEPS", (*migrations.STEPS, later))
+    monkeypatch.setattr("mediation.store.engine.SCHEMA_VERSION", SCHEMA_VERSION + 1)
+    with pytest.raises(Unsafe, match="mediation migrate"):
+        check_store(store, district=DISTRICT)
+
+    applied = [
+        migrate(store, district=DISTRICT, kind="live", log_id=uuid4(), at=NOW) for _ in range(2)
+    ]
+
+    assert applied == [1, 0]
+    check_store(store, district=DISTRICT)
+    assert recorder.head() == before
 
 
 def test_a_store_that_was_never_migrated_says_so(database, clock):

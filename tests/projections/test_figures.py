@@ -94,7 +94,9 @@ class Tape:
         """Read how far it goes."""
         return Head(self.until, START, LOG_ID, DISTRICT, "test")
 
-    def wait_beyond(self, position: int, timeout: float) -> bool:
+    def wait_beyond(
+        self, position: int, timeout: float, *, stopped: Callable[[], bool] = lambda: False
+    ) -> bool:
         """Nothing is to be waited for."""
         return self.until > position
 

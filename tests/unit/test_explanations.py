@@ -178,7 +178,7 @@ def written(day: date) -> dict[str, str]:
                 "依据：《关于加强新就业形态劳动纠纷一站式调解工作的通知》（人社厅发〔2024〕4号）、"
                 "《浙江省劳动人事争议调解仲裁条例》第十条。"
             ),
-            "(General Office of the Ministry of Human Resources and Social Security, 2024 No. 4); Zhejiang Regulations",
+            "Human Resources and Social Security, 2024 No. 4); Zhejiang Regulations",
         ),
         (
             "D02",
