@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -143,6 +143,13 @@ def _time(given: str) -> datetime:
             en="Give a time with its zone, for example 2026-03-02T09:00:00Z.",
             faults=(FieldFault("/query/at", "wrong-type"),),
         ) from None
+
+
+def ends_a_month(given: str) -> bool:
+    """Say whether a time is the last second of a month in China."""
+    at = _time(given)
+    is_last = day_of(at).month != day_of(at + timedelta(seconds=1)).month
+    return is_last and at.microsecond == 0
 
 
 class VersionQuestion(AsOfQuestion):

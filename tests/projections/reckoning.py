@@ -271,7 +271,7 @@ class Reckoner:
 
     def _by_code(self, name: str, found: list[Fact]) -> dict[str, Part]:
         codes = sorted({it.code or "" for it in found})
-        return {f"{name}.{code}": _counted(it for it in found if it.code == code) for code in codes}
+        return {f"{name}.{code}": (sum(it.code == code for it in found), None) for code in codes}
 
     def _left_level(self) -> tuple[Part, Part, Part]:
         k = self._count("concluded")
