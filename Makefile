@@ -1,7 +1,7 @@
 # Everything one does with this project. Needs make and Python 3.11 or newer; the locks name the rest.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve migrate test coverage check fix bench docs lock clean
+.PHONY: help demo serve migrate test coverage mutants check fix bench docs lock clean
 
 PYTHON ?= python3
 ARGS ?=
@@ -40,6 +40,9 @@ coverage: .venv/.dev ## Run the tests and hold the coverage to its bars
 	@$(BIN)/coverage report --include 'mediation/case/*' --fail-under 100
 	@$(BIN)/coverage report --fail-under 90
 
+mutants: .mutants/.made ## Put faults into the domain and show those that no test noticed (ARGS=mediation/case/term.py)
+	@.mutants/venv/bin/python -m scripts.mutants $(ARGS)
+
 check: .venv/.dev ## Check style, types, layers, locks and documents
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/ruff format --check $(CODE)
@@ -67,10 +70,12 @@ lock: $(UV) ## Compile the locks after a change of requirements (ARGS=--upgrade:
 	@$(COMPILE) pyproject.toml --group build --output-file requirements/run.lock $(ARGS)
 	@$(COMPILE) pyproject.toml --group dev --constraint requirements/run.lock \
 		--output-file requirements/dev.lock $(ARGS)
+	@$(COMPILE) --group pyproject.toml:mutants --constraint requirements/dev.lock \
+		--output-file requirements/mutants.lock $(ARGS)
 	@.uv/bin/python -m scripts.check_locks --stamp
 
 clean: ## Remove the tools and the environment; data stays
-	@rm -rf .uv .venv .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .uv .venv .mutants .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
 $(UV): requirements/bootstrap.lock
 	@command -v $(PYTHON) >/dev/null || { \
@@ -101,3 +106,11 @@ $(BIN)/python: | $(UV)
 	@$(SYNC) requirements/dev.lock
 	@$(INSTALL)
 	@touch .venv/.run $@
+
+# Beside what the tests need, what makes the faults; in an environment of its own.
+.mutants/.made: requirements/dev.lock requirements/mutants.lock | $(UV)
+	@echo "Installing what makes the faults …"
+	@$(UV) venv --quiet --clear --python $(PYTHON) .mutants/venv
+	@$(UV) pip sync --quiet --python .mutants/venv/bin/python --require-hashes --only-binary :all: \
+		requirements/dev.lock requirements/mutants.lock
+	@touch $@

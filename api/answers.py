@@ -246,7 +246,10 @@ class ReplayStep(msgspec.Struct, frozen=True, kw_only=True):
 
     `ended` are the due dates that were open before and no longer are as they were; `digest` is
     the SHA-256 of the stored bytes and `leaf` the hash of the event's leaf, in hexadecimal. Events
-    of one command share `command_id` and `command_end`.
+    of one command share `command_id` and `command_end`. `left_out` counts, by name, what of a long
+    list is not told here: of `changes`, `ended`, `event.due`, and of lists in `event.fields`. An
+    event stands whole in the history (`/history`), what it changed and the dates it ended in the
+    difference from the version before it (`/diff`).
     """
 
     event: HistoryItem
@@ -259,15 +262,20 @@ class ReplayStep(msgspec.Struct, frozen=True, kw_only=True):
     ended: tuple[DueShown, ...]
     digest: str
     leaf: str
+    left_out: dict[str, int]
 
 
 class Replay(msgspec.Struct, frozen=True, kw_only=True):
-    """A case step by step, as far as the viewer may read its history; `log_id` is in each leaf."""
+    """A case step by step, as far as the viewer may read its history; `log_id` is in each leaf.
+
+    `next` goes on, null at the end.
+    """
 
     case_id: UUID
     visibility: Visibility
     log_id: UUID
     items: tuple[ReplayStep, ...]
+    next: str | None
 
 
 class PointShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -279,13 +287,15 @@ class PointShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Diff(msgspec.Struct, frozen=True, kw_only=True, rename={"start": "from", "end": "to"}):
-    """What is different in a case at `to` from how it was at `from`."""
+    """What is different in a case at `to` from how it was at `from`; `total` counts all pages."""
 
     case_id: UUID
     visibility: Visibility
     start: PointShown
     end: PointShown
     changes: tuple[ChangeShown, ...]
+    total: int
+    next: str | None
 
 
 class CodeTables(msgspec.Struct, frozen=True, kw_only=True):
@@ -297,11 +307,12 @@ class CodeTables(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
-    """The events of a case that the viewer may read, in order."""
+    """The events of a case that the viewer may read, in order; `next` goes on, null at the end."""
 
     case_id: UUID
     visibility: Visibility
     items: tuple[HistoryItem, ...]
+    next: str | None
 
 
 class Who(msgspec.Struct, frozen=True, kw_only=True):
@@ -566,31 +577,3 @@ class AccessPage(msgspec.Struct, frozen=True, kw_only=True):
 
     items: list[AccessRecord]
     next: str | None
-
-
-class Alive(msgspec.Struct, frozen=True):
-    """The process runs."""
-
-    status: str
-
-
-class FollowerShown(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a read model has come; `failed` names why it stopped.
-
-    `quarantined` events could not be folded, and `parked` streams wait behind them; both are an
-    alarm, while everything else goes on.
-    """
-
-    position: int
-    lag: int
-    failed: str | None
-    quarantined: int
-    parked: int
-
-
-class Ready(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the process can answer, and how far everything has come."""
-
-    status: str
-    position: int
-    followers: dict[str, FollowerShown]

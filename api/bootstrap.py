@@ -41,7 +41,7 @@ from projections.base import create
 from projections.case_file import CaseFile
 from projections.deadlines import Deadlines
 from projections.notices import Notices
-from projections.runner import Follower
+from projections.runner import Follower, Turns
 from projections.statistics import Ledger
 from projections.worklist import Worklist
 
@@ -63,24 +63,55 @@ class Places(msgspec.Struct, frozen=True):
     vault: URL
     file: Path | None
 
+    def make(self) -> None:
+        """Make the folder and the files of SQLite where they are missing, for nobody else."""
+        if self.file is None:
+            return
+        self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for url in (self.log, self.read):
+            # Made before the database makes it: what stands in it is nobody else's business.
+            if not Path(url.database or "").exists():
+                Path(url.database or "").touch(mode=0o600)
+
+    def require(self) -> None:
+        """Refuse to look at a store on SQLite that is not there: nothing is made by looking.
+
+        Raises:
+            Unsafe: there is no log, or no vault; it names the place and the settings.
+        """
+        for file in (self.file, _file_of(self.vault)):
+            if file is not None and not _is_filled(file):
+                raise Unsafe(
+                    zh=f"没有可供读取的数据库：{file.resolve()} 不存在或者是空的。请核对 "
+                    "MEDIATION_DATA_DIR（或者 MEDIATION_DATABASE_URL、MEDIATION_VAULT_URL）；新建的"
+                    "，请先运行 mediation migrate。",
+                    en=f"There is no store to read: {file.resolve()} is missing or empty. Check "
+                    "MEDIATION_DATA_DIR (or MEDIATION_DATABASE_URL and MEDIATION_VAULT_URL); for a "
+                    "new store run `mediation migrate` first.",
+                    code="not-migrated",
+                )
+
 
 def places(settings: Settings) -> Places:
-    """Say where everything lives; makes the folder of SQLite files where it is missing."""
+    """Say where everything lives; nothing is made."""
     url = make_url(settings.database_url or f"sqlite:///{settings.data_dir / 'log.db'}")
     vault = make_url(settings.vault_url) if settings.vault_url else None
     if url.get_backend_name() != "sqlite" or not url.database:
         return Places(url, url, vault or url, None)
     file = Path(url.database)
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     prefix = "" if file.stem == "log" else f"{file.stem}-"
     read, beside = (
         url.set(database=str(file.with_name(f"{prefix}{name}.db"))) for name in ("read", "vault")
     )
-    for each in (url, read):
-        # Made before the database makes it: what stands in it is nobody else's business.
-        if not Path(each.database or "").exists():
-            Path(each.database or "").touch(mode=0o600)
     return Places(url, read, vault or beside, file)
+
+
+def _file_of(url: URL) -> Path | None:
+    return Path(url.database or "") if url.get_backend_name() == "sqlite" else None
+
+
+def _is_filled(file: Path) -> bool:
+    return file.is_file() and file.stat().st_size > 0
 
 
 def projections() -> tuple[CaseFile, Worklist, Deadlines, Notices, Ledger]:
@@ -116,7 +147,8 @@ class Engine:
         self.marks = marks
         models = projections()
         self.case_file, self.worklist, self.deadlines, self.notices, self.ledger = models
-        self.followers = {it.name: Follower(it, log, read_engine) for it in models}
+        turns = Turns() if read_engine.dialect.name == "sqlite" else None
+        self.followers = {it.name: Follower(it, log, read_engine, turns=turns) for it in models}
         self.timers = Timers(mediation, self.deadlines, read_engine, clock)
         self.failed: dict[str, str] = {}
         self._closing = closing
@@ -142,8 +174,11 @@ class Engine:
             thread.join()
 
     def stop(self) -> None:
-        """Ask the followers to end."""
+        """Ask the followers to end, also those that wait for the log or rest between batches."""
         self._stop.set()
+        self.log.wake()
+        for follower in self.followers.values():
+            follower.hurry()
 
     def _run(self, name: str, worker: Follower | Timers | Marks) -> None:
         try:
@@ -223,6 +258,7 @@ def migrate_all(
         Malformed: there is no such role, or it is the one that migrates.
     """
     where = places(settings)
+    where.make()
     with ExitStack() as closing:
         log_engine = _opened(where.log, closing)
         found = stored(log_engine)
@@ -289,6 +325,7 @@ def build(  # noqa: PLR0913 - each is something only the caller knows
     check_registries()
     where = places(settings)
     with ExitStack() as closing:
+        where.make()
         if serves and where.file is not None:
             closing.enter_context(_served_alone(where.file.with_name(f"{where.file.stem}.lock")))
         if where.file is not None:
@@ -339,12 +376,16 @@ def build(  # noqa: PLR0913 - each is something only the caller knows
 def refuse_ahead(read_engine: sa.Engine, log: Log) -> None:
     """Refuse read models that hold what the log does not: it was restored, they were not.
 
+    What other versions left behind and the copy of a rebuild are not read, so they do not count.
+
     Raises:
         Unsafe: a follower has come further than the log goes.
     """
+    mine = TRACKING.c.name.in_([it.follower for it in projections()])
+    query = sa.select(sa.func.max(TRACKING.c.position)).where(mine)
     # The followers are read first: the log only grows meanwhile.
     with read_engine.connect() as connection:
-        furthest = connection.execute(sa.select(sa.func.max(TRACKING.c.position))).scalar() or 0
+        furthest = connection.execute(query).scalar() or 0
     if furthest > log.head().position:
         raise Unsafe(
             zh="查询数据比日志更新：日志恢复自旧备份，查询数据却没有。SQLite：删除数据目录中的 "

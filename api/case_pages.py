@@ -16,55 +16,19 @@ import msgspec
 from msgspec import UNSET
 
 from api import answers
-from api.demo.screen import Row, Words, padded, table, width, wrapped
-from mediation.audit import field_labels, path_label
-from mediation.calendar import cite
+from api.screen import GAP, Row, Words, columns, padded, table, visible, width, wrapped
+from mediation.audit import field_labels, path_label, path_meaning
+from mediation.calendar import cite, say_rule
 from mediation.calendar.deadlines import PROPOSAL
 from mediation.calendar.working_days import SHANGHAI
-from mediation.codes import Label, is_code, label, tables
+from mediation.codes import Label, is_code, label
 from mediation.ladder import Ladder
 from mediation.network.state import NetworkState
 
-_WIDTH = 100
-_CELL, _WHOLE = 36, 72
 _LABEL = 24
 _NONE = "—"
-_TABLES = {
-    "also_present": ("attendee_roles",),
-    "answer": ("consent_answers", "demand_answers"),
-    "cause": ("causes",),
-    "channel": ("channels",),
-    "consents": ("consent_answers",),
-    "demand_answer": ("demand_answers",),
-    "entry": ("entries",),
-    "criteria_code": ("aid_criteria",),
-    "cure": ("cures",),
-    "flag": ("flags",),
-    "flags": ("flags",),
-    "forum": ("forums",),
-    "ground": ("grounds",),
-    "instrument": ("instruments",),
-    "kind": ("move_kinds", "addressee_kinds"),
-    "matter_kind": ("matter_kinds",),
-    "means": ("means",),
-    "outcome": ("outcomes",),
-    "party_kind": ("party_kinds",),
-    "phase": ("phases",),
-    "result": ("claim_results", "proceeding_results", "failure_causes"),
-    "risk": ("risks",),
-    "role": ("party_roles",),
-    "settled_as": ("instruments",),
-    "source": ("sources",),
-    "source_document": ("source_documents",),
-    "step": ("proceeding_steps",),
-}
-"""In which code tables the values of a field have their labels."""
-
-_SIDES = {
-    "applicant": Words("申请方", "applicants' side"),
-    "respondent": Words("被申请方", "respondents' side"),
-}
-_REASONS = (*(it for it in tables() if it.endswith(("reasons", "causes"))), "legal_effects")
+_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
+"""How an event writes a time, which is told in Shanghai."""
 
 
 class Names(msgspec.Struct, frozen=True):
@@ -79,14 +43,20 @@ class Names(msgspec.Struct, frozen=True):
         if body_id is None:
             return Words("系统", "the system")
         if found is None:
-            return Words(body_id, body_id)
-        return Words(f"{found.name_zh}（{body_id}）", f"{found.name_en} ({body_id})")
+            return _same(body_id)
+        zh, en = visible(found.name_zh), visible(found.name_en)
+        return Words(f"{zh}（{body_id}）", f"{en} ({body_id})")
 
     def level(self, code: str) -> Words:
         """Give the name of a level, or the code as it is if this ladder has no such level."""
         if not self.ladder.has_level(code):
-            return Words(code, code)
+            return _same(code)
         return _words(self.ladder.level(code).label)
+
+    def branch(self, code: str) -> Words:
+        """Give the name of a branch, or the code as it is if this ladder has no such branch."""
+        branches = (it for level in self.ladder.levels for it in level.branches)
+        return next((_words(it.label) for it in branches if it.code == code), _same(code))
 
 
 def _words(found: Label) -> Words:
@@ -109,11 +79,11 @@ def _facts(shown: Sequence[tuple[Words, Words]]) -> Iterator[str]:
         title = padded(f"   {name.zh} {name.en if name.en != name.zh else ''}", _LABEL)
         if value.zh == value.en:
             texts = [value.zh]
-        elif width(value.zh + value.en) + 3 <= _WIDTH - _LABEL:
+        elif width(value.zh + value.en) + 3 <= columns() - _LABEL:
             texts = [f"{value.zh} · {value.en}"]
         else:
             texts = list(value)
-        lines = [line for text in texts for line in wrapped(text, _WIDTH - _LABEL)]
+        lines = [line for text in texts for line in wrapped(text, columns() - _LABEL)]
         yield (title + lines[0]).rstrip()
         yield from (" " * _LABEL + line for line in lines[1:])
 
@@ -165,8 +135,8 @@ def case_page(shown: answers.CaseShown, names: Names) -> list[str]:
     parties: list[Row] = [
         (
             (label("party_roles", it.role).zh, label("party_roles", it.role).en),
-            it.company_name or it.name or _NONE,
-            it.phone or _NONE,
+            visible(it.company_name or it.name or _NONE),
+            visible(it.phone or _NONE),
             _value("consents", it.consent, names),
             str(it.party_id),
         )
@@ -181,8 +151,9 @@ def case_page(shown: answers.CaseShown, names: Names) -> list[str]:
     )
     flaws = [f"   {it.label.zh} · {it.label.en}  {it.event_id}" for it in shown.irregularities]
     texts = [
-        f"   {it.version:>4}  {it.field}  {it.text if it.text is not None else _NONE}"
+        line
         for it in shown.texts or ()
+        for line in _text(it.version, path_label(it.field), it.text)
     ]
     return [
         *_facts(facts),
@@ -195,6 +166,13 @@ def case_page(shown: answers.CaseShown, names: Names) -> list[str]:
     ]
 
 
+def _text(version: int, field: Label, text: str | None) -> Iterator[str]:
+    """Set a text below what it is; none of its lines begins where a page's own lines do."""
+    yield f"   {version:>4}  {field.zh} {field.en}"
+    for line in wrapped(visible(text if text is not None else _NONE), columns() - 9):
+        yield f"         {line}"
+
+
 def _dates(title: Words, dates: Sequence[answers.DueShown]) -> Iterator[str]:
     """Set due dates, each with how it came about."""
     if not dates:
@@ -205,9 +183,11 @@ def _dates(title: Words, dates: Sequence[answers.DueShown]) -> Iterator[str]:
         rolled = (
             f"（法定末日 legal last day {due.rolled_on}）" if due.rolled_on != due.due_on else ""
         )
-        yield f"   {due.code}  {at}{rolled}"
+        named = label("deadlines", due.code)
+        headed = f"{due.code} {named.zh} · {named.en}  {at}{rolled}"
+        yield from (f"   {line}" for line in wrapped(headed, columns() - 3))
         for text in (due.explain.zh, due.explain.en):
-            yield from (f"      {line}" for line in wrapped(text, _WIDTH - 6))
+            yield from (f"      {line}" for line in wrapped(text, columns() - 6))
 
 
 def history_page(items: Sequence[answers.HistoryItem], names: Names) -> list[str]:
@@ -220,6 +200,9 @@ def history_page(items: Sequence[answers.HistoryItem], names: Names) -> list[str
         Words("记录", "Recorded"),
         Words("位置", "Position"),
     )
+    # What is left beside number, times and position: three fifths for what was done.
+    event = max(12, (columns() - 54) * 3 // 5)
+    by = max(12, columns() - 54 - event)
     rows: list[Row] = []
     for body_id, told in groupby(items, key=lambda it: it.body_id):
         body = names.body(body_id)
@@ -228,8 +211,8 @@ def history_page(items: Sequence[answers.HistoryItem], names: Names) -> list[str
             (
                 str(it.version),
                 moment(it.occurred_at)[:16],
-                (it.label.zh, it.label.en, *_late(it)),
-                (it.role_label.zh, it.role_label.en) if it.role_label else _NONE,
+                [line for text in _done(it) for line in wrapped(text, event)],
+                _cell(_words(it.role_label), by) if it.role_label else _NONE,
                 moment(it.recorded_at)[:16],
                 str(it.position),
             )
@@ -238,11 +221,12 @@ def history_page(items: Sequence[answers.HistoryItem], names: Names) -> list[str
     return table(headings, rows, right=(0, 5))
 
 
-def _late(item: answers.HistoryItem) -> Iterator[str]:
+def _done(item: answers.HistoryItem) -> Iterator[str]:
+    yield from _words(item.label)
     if item.late_days:
         yield f"补录，迟{item.late_days}天 late entry, {item.late_days} days"
     for flaw in item.irregularities:
-        yield from wrapped(f"瑕疵：{flaw.label.zh} {flaw.label.en}", _CELL)
+        yield f"瑕疵：{flaw.label.zh} {flaw.label.en}"
 
 
 def replay_page(steps: Sequence[answers.ReplayStep], names: Names) -> Iterator[str]:
@@ -255,7 +239,8 @@ def replay_page(steps: Sequence[answers.ReplayStep], names: Names) -> Iterator[s
 def step_page(step: answers.ReplayStep, names: Names) -> Iterator[str]:
     """Set one step of a replay."""
     event = step.event
-    yield f"━━ 第{event.version}步 {event.label.zh} · Step {event.version}: {event.label.en}"
+    title = f"━━ 第{event.version}步 {event.label.zh} · Step {event.version}: {event.label.en}"
+    yield from wrapped(title, columns())
     yield from _facts(list(_told(step, names)))
     beside = _beside(step, names)
     if beside.zh:
@@ -276,11 +261,12 @@ def step_page(step: answers.ReplayStep, names: Names) -> Iterator[str]:
 def _beside(step: answers.ReplayStep, names: Names) -> Words:
     """Give what an event says that its changes do not say; what was not so is left out."""
     known = {str(it.after) for it in step.changes} | {str(step.event.version)}
+    topic = step.event.topic
     zh, en = [], []
     for path, value in _leaves("", step.event.fields):
         if value in (None, False, "") or str(value) in known or path in ("ground", "digest"):
             continue
-        found, field = _value(path, value, names), path_label(path)
+        found, field = _value(path, value, names, topic), path_label(path, topic)
         zh.append(f"{field.zh} {_ID.sub(_short, found.zh)}")
         en.append(f"{field.en} {_ID.sub(_short, found.en)}")
     return Words("；".join(zh), "; ".join(en))
@@ -304,9 +290,10 @@ def _ended(step: answers.ReplayStep) -> Iterator[str]:
     yield "因此终止的期限 · Due dates that end by this"
     for due in step.ended:
         basis, later = _basis(due.article), anew.get((due.code, due.subject))
+        named = label("deadlines", due.code)
         counted = Words(
-            f"{due.due_on}（自{due.start_on}起算）{basis.zh}",
-            f"{due.due_on} (counted from {due.start_on}), {basis.en}",
+            f"{named.zh}：{due.due_on}（自{due.start_on}起算），{basis.zh}",
+            f"{named.en}: {due.due_on} (counted from {due.start_on}), {basis.en}",
         )
         yield from _facts([(_same(due.code), counted)])
         if later is not None:
@@ -332,9 +319,10 @@ def _told(step: answers.ReplayStep, names: Names) -> Iterator[tuple[Words, Words
     if step.on_behalf_of_id:
         yield Words("代为", "On behalf of"), _same(str(step.on_behalf_of_id))
     if step.ground:
-        yield Words("事由", "Ground"), _coded(step.ground, ("grounds",))
+        yield Words("事由", "Ground"), _coded("grounds", step.ground)
     if event.reason_code:
-        yield Words("原因", "Reason"), _coded(event.reason_code, _REASONS)
+        reason = _value("reason_code", event.reason_code, names, event.topic)
+        yield Words("原因", "Reason"), reason
     if event.legal_basis:
         yield Words("依据", "Basis"), _basis(event.legal_basis)
     for flaw in event.irregularities:
@@ -349,15 +337,12 @@ def _same(text: str) -> Words:
     return Words(text, text)
 
 
-def _coded(code: str, names: Sequence[str]) -> Words:
-    """Say a code by the first of these tables that has it, and the code itself."""
-    if code in _SIDES:
-        return _SIDES[code]
-    for name in names:
-        if is_code(name, code):
-            found = label(name, code)
-            return Words(f"{found.zh}（{code}）", found.en)
-    return Words(code, code)
+def _coded(name: str, code: str) -> Words:
+    """Say a code by the label in its table, and the code itself."""
+    if not is_code(name, code):
+        return _same(visible(code))
+    found = label(name, code)
+    return Words(f"{found.zh}（{code}）", found.en)
 
 
 def _basis(cited: str) -> Words:
@@ -386,11 +371,30 @@ def changes_page(
     rows = [row for found in told for row in found]
     # Of what begins here there is no before; of what ends here, no after.
     sides = [at for at in (1, 2) if any(row[at] != _same(_NONE) for row in rows)]
-    space = _CELL if len(sides) > 1 else _WHOLE
+    named = [_cell(row[0], columns() // 3) for row in rows]
+    taken = max(width(line) for cell in (*named, _HEADINGS[0]) for line in cell)
+    spaces = _shared(
+        columns() - taken - len(sides) * len(GAP),
+        [max(width(it) for row in (_HEADINGS, *rows) for it in row[at]) for at in sides],
+    )
     return table(
         [_HEADINGS[at] for at in (0, *sides)],
-        [(_cell(row[0], _CELL), *(_cell(row[at], space) for at in sides)) for row in rows],
+        [
+            (cell, *(_cell(row[at], space) for at, space in zip(sides, spaces, strict=True)))
+            for cell, row in zip(named, rows, strict=True)
+        ],
     )
+
+
+def _shared(space: int, wanted: list[int]) -> list[int]:
+    """Share columns out among one or two cells: half each, and what one does not want."""
+    if len(wanted) == 1:
+        return [space]
+    half = space // 2
+    first, second = wanted
+    if first > half and second < half:
+        return [space - second, second]
+    return [min(first, half), space - min(first, half)]
 
 
 _HEADINGS = (Words("变更", "Change"), Words("原", "Before"), Words("现", "After"))
@@ -444,11 +448,25 @@ def _short(found: re.Match[str]) -> str:
 def _cell(words: Words, space: int) -> list[str]:
     texts = words if words.zh != words.en else words[:1]
     lines = [line for text in texts for line in wrapped(text, space)]
-    return [line[at : at + space] for line in lines for at in range(0, len(line) or 1, space)]
+    return [piece for line in lines for piece in _cut(line, space)]
 
 
-def _value(path: str, value: Any, names: Names) -> Words:  # noqa: C901 - one answer for each kind of value
-    """Say a value of a field in words: codes by their labels, money in yuan, times in Shanghai."""
+def _cut(line: str, space: int) -> Iterator[str]:
+    """Cut what cannot be broken between words, such as an id."""
+    while width(line) > space:
+        at = next(at for at in range(len(line), 0, -1) if width(line[:at]) <= space)
+        yield line[:at]
+        line = line[at:]
+    yield line
+
+
+def _value(  # noqa: C901, PLR0912 - one answer for each kind of value
+    path: str, value: Any, names: Names, topic: str | None = None
+) -> Words:
+    """Say a value in words: codes by their labels, money in yuan, times in Shanghai.
+
+    It stands in an event with this topic, or else in the state of a case.
+    """
     field = next((it for it in reversed(path.split(".")) if not _is_id(it)), path)
     match value:
         case None | msgspec.UnsetType():
@@ -456,7 +474,7 @@ def _value(path: str, value: Any, names: Names) -> Words:  # noqa: C901 - one an
         case {"sealed": True, "text": None}:
             told = Words("（已删除）", "(erased)")
         case {"sealed": True, "text": text}:
-            told = _same(str(text))
+            told = _same(visible(str(text)))
         case {"sealed": True}:
             told = Words("（已脱敏）", "(masked)")
         case bool():
@@ -466,17 +484,30 @@ def _value(path: str, value: Any, names: Names) -> Words:  # noqa: C901 - one an
         case datetime():
             told = _same(moment(value))
         case list() | tuple():
-            parts = [_value(path, it, names) for it in value]
+            parts = [_value(path, it, names, topic) for it in value]
             zh, en = "、".join(it.zh for it in parts), ", ".join(it.en for it in parts)
             told = Words(_ID.sub(_short, zh), _ID.sub(_short, en))
         case str() if field in ("article", "legal_basis"):
             told = _basis(value)
+        case str() if field == "rule":
+            told = Words(**say_rule(value))
+        case str() if _STAMP.fullmatch(value):
+            told = _same(moment(datetime.fromisoformat(value)))
+        case str() if field == "ground":
+            told = _coded("grounds", value)
         case _ if field.endswith("body_id"):
             told = names.body(str(value))
         case _ if field.endswith("level"):
             told = names.level(str(value))
+        case _ if field.endswith("branch"):
+            told = names.branch(str(value))
         case _:
-            told = _coded(str(value), _TABLES.get(field, ()))
+            meaning = path_meaning(path, topic)
+            told = (
+                _coded(meaning.table, str(value))
+                if meaning is not None and meaning.table is not None
+                else _same(visible(str(value)))
+            )
     return told
 
 

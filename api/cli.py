@@ -12,6 +12,7 @@ import typer
 
 from api import cli_case, cli_projections, cli_store
 from api.console import PLAIN, AsJson, configure_logs, opened, say, settings
+from api.screen import visible
 
 if TYPE_CHECKING:
     from api.bootstrap import Engine
@@ -35,8 +36,13 @@ def main() -> None:
 
         if not isinstance(error, MediationError):
             raise
-        typer.echo(f"{error.title.zh}。{error.detail.zh}", err=True)
-        typer.echo(f"{error.title.en}. {error.detail.en}", err=True)
+        is_told = error.detail != error.title
+        for title, detail in (
+            (f"{error.title.zh}。", error.detail.zh),
+            (f"{error.title.en}. ", error.detail.en),
+        ):
+            line = f"{title}{detail}" if is_told else title.strip()
+            typer.echo(visible(line, but="\n"), err=True)
         sys.exit(1)
 
 
@@ -59,7 +65,7 @@ def serve(*, as_json: AsJson = False) -> None:
         say({"url": url}, f"服务地址 / serving on {url}", as_json=as_json)
         sys.stdout.flush()
 
-    with opened(chosen, serves=True) as engine:
+    with opened(chosen, serves=True, makes=True) as engine:
         engine.follow()
         server_of(engine, host=chosen.host, port=chosen.port, started=started).run()
 
@@ -70,7 +76,7 @@ def worker() -> None:
     from api.worker import work
 
     configure_logs()
-    with opened(settings()) as engine:
+    with opened(settings(), makes=True) as engine:
         code = work(engine)
     raise typer.Exit(code)
 
@@ -124,7 +130,7 @@ def bootstrap(  # noqa: PLR0913 - the fields of the first body, as options
     from api.founding import found_district
     from mediation.network import OpenServicePoint
 
-    with opened(settings()) as engine:
+    with opened(settings(), makes=True) as engine:
         top = engine.mediation.ladder.top
         opening = OpenServicePoint(
             body_id=body_id,
@@ -207,7 +213,7 @@ def approve_import(
         )
         ran = desk.watched(desk.noting(told, drawn), len(cases), sys.stderr)
     say(drawn, as_json=True)
-    typer.echo("\n".join(desk.lines_of(ran)), err=True)
+    typer.echo(visible("\n".join(desk.lines_of(ran)), but="\n"), err=True)
     raise typer.Exit(0 if ran.is_clean else 1)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from api.bootstrap import Engine
     from api.case_pages import Names
     from mediation.case.state import CaseState
+    from mediation.reading import AsOf
     from mediation.store import Recorded
 
 app = typer.Typer(help="Look at one case in the store, as of any moment.", **PLAIN)
@@ -56,15 +57,34 @@ class _Found:
             NotFound: there is no such version, or the case was not there yet.
         """
         from api.routes.asking import VersionQuestion
-        from api.routes.replay import version_of
         from mediation.errors import NotFound
 
         # What is wrong with them is said by the question itself, as over HTTP.
         question = VersionQuestion.model_construct(version=version, at=at, position=position)
-        self.events = self.events[: version_of(self.events, question.then(self.engine))]
+        self.events = self.events[: self.version(question.then(self.engine))]
         if not self.events:
-            raise NotFound
+            raise NotFound(
+                zh="该时点本案尚未登记。", en="The case had not been registered by then."
+            )
         return self
+
+    def version(self, then: AsOf | int | None) -> int:
+        """Give how many of its events were there then.
+
+        Raises:
+            NotFound: there is no such version; it says which there are.
+        """
+        from api.routes.replay import version_of
+        from mediation.errors import NotFound
+
+        try:
+            return version_of(self.events, then)
+        except NotFound:
+            last = len(self.events)
+            raise NotFound(
+                zh=f"没有这一版本；本案现有第1至{last}版。",
+                en=f"There is no such version; this case has versions 1 to {last}.",
+            ) from None
 
     def open(self, shown: str, reason: str | None, account: str | None, command: str) -> _Found:
         """Open what is personal for an account that may read it; the reading is recorded.
@@ -104,8 +124,8 @@ class _Found:
     def head(self, zh: str, en: str) -> list[str]:
         """Begin a page about this case."""
         from api import case_pages
-        from api.demo.screen import Words
         from api.routes.replay import point_shown
+        from api.screen import Words
 
         return case_pages.head(
             Words(zh, en),
@@ -202,7 +222,7 @@ def replay(  # noqa: PLR0913 - as of when, and how much, as options
         found.open(personal, reason, account, "replay")
         log_id = engine.log.log_id
         items = [step_shown(it, found.opened) for it in steps_of(found.events, log_id)]
-        lines = found.head("案件重演", "Replay of a case")
+        lines = found.head("案件回放", "Replay of a case")
         lines += case_pages.replay_page(items, found.names())
     say({"log_id": log_id, "items": items}, *lines, as_json=as_json)
 
@@ -222,17 +242,14 @@ def diff(  # noqa: PLR0913 - from where to where, and how much, as options
 ) -> None:
     """Show what is different in a case between two points of its life."""
     from api import case_pages
-    from api.demo.screen import Words
     from api.routes.asking import point
-    from api.routes.replay import changes_shown, point_shown, version_of
+    from api.routes.replay import changes_shown, point_shown
+    from api.screen import Words
     from mediation.audit import diff as changes_between
 
     with opened(settings()) as engine:
         found = _Found(engine, case)
-        versions = [
-            version_of(found.events, None if it is None else point(engine, it))
-            for it in (start, end)
-        ]
+        versions = [found.version(None if it is None else point(engine, it)) for it in (start, end)]
         found.open(personal, reason, account, "diff")
         ends = [point_shown(found.events, it) for it in versions]
         shown = changes_shown(changes_between(found.events, *versions), found.opened)

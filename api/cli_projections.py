@@ -72,7 +72,8 @@ def rebuild(
 ) -> None:
     """Fold the log anew beside the live read model and put it in its place; repeat to go on.
 
-    1 if nothing was switched since an event could not be folded, or if --check found a difference.
+    1 if nothing was switched: an event could not be folded, it is not in use yet, or --check found
+    a difference.
     """
     from projections.upkeep import Rebuild
 
@@ -135,7 +136,7 @@ def drop(follower: str, *, as_json: AsJson = False) -> None:
 
 @contextmanager
 def _looking_after() -> Iterator[Engine]:
-    """Wire the engine; what is logged goes to standard error, an outage is said in words."""
+    """Wire the engine; logs go to standard error, what the database denies is said in words."""
     from mediation.errors import MediationError
     from projections.runner import is_outage
 
@@ -144,6 +145,13 @@ def _looking_after() -> Iterator[Engine]:
         with opened(settings()) as engine:
             yield engine
     except Exception as error:
+        # What PostgreSQL says to whoever is not the owner (SQLSTATE 42501).
+        if getattr(getattr(error, "orig", None), "sqlstate", None) == "42501":
+            raise MediationError(
+                zh="当前数据库账号没有所需权限。请用执行 migrate 的账号运行。",
+                en="This database role may not do that: run it as the role that migrates.",
+                code="owner-needed",
+            ) from None
         if not is_outage(error):
             raise
         raise MediationError(
@@ -190,6 +198,11 @@ def _progress(name: str, screen: TextIO) -> Callable[[int, int], None]:
 
 def _outcome(it: Rebuilt, *, checks: bool) -> str:
     line = f"{it.name}  {it.position}  {it.digest}"
+    if not it.is_begun:
+        return (
+            f"{it.name}\n  读模型尚未启用；请先启动 serve 或 worker / not in use yet: start "
+            "`serve` or `worker` first"
+        )
     if it.poison:
         where = ", ".join(f"{poison.position} ({poison.error})" for poison in it.poison[:_SHOWN])
         return (

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from api.screen import visible
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import contextmanager
@@ -37,10 +39,16 @@ def settings() -> Settings:
 
 
 @contextmanager
-def opened(chosen: Settings, *, serves: bool = False) -> Iterator[Engine]:
-    """Wire the engine of a store, and let go of it at the end."""
-    from api.bootstrap import build
+def opened(chosen: Settings, *, serves: bool = False, makes: bool = False) -> Iterator[Engine]:
+    """Wire the engine of a store, and let go of it at the end.
 
+    Raises:
+        Unsafe: there is no store, and this command is none that `makes` one.
+    """
+    from api.bootstrap import build, places
+
+    if not makes:
+        places(chosen).require()
     engine = build(chosen, env=os.environ, serves=serves)
     try:
         yield engine
@@ -67,10 +75,10 @@ def configure_logs() -> None:
 
 
 def say(data: Any, *lines: str, as_json: bool) -> None:
-    """Print an answer: as JSON on one line, or as lines for people."""
+    """Print an answer: as JSON on one line, or as lines for people; a terminal obeys none of it."""
     if as_json:
         import msgspec
 
-        typer.echo(json.dumps(msgspec.to_builtins(data), ensure_ascii=False))
+        typer.echo(visible(json.dumps(msgspec.to_builtins(data), ensure_ascii=False)))
     else:
-        typer.echo("\n".join(lines))
+        typer.echo(visible("\n".join(lines), but="\n"))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
@@ -19,11 +20,11 @@ import sqlalchemy as sa
 from api.bootstrap import places, refuse_ahead
 from api.clock import system_clock
 from api.settings import Settings
-from mediation.errors import NotFound, Unsafe
-from mediation.kernel import kind_of
+from mediation.calendar import day_of
+from mediation.errors import NotFound, NotPermitted, Refusal, Refused, Unsafe
+from mediation.network.accounts import AccountState, Role
 from mediation.store import Log, open_engine
-from mediation.store.copying import copy_database
-from mediation.store.engine import not_migrated
+from mediation.store.copying import backup_exists, copy_database
 from mediation.store.inspection import Holding, inspect
 from mediation.store.marks import Loss, Marks
 from mediation.store.vault import Vault
@@ -82,8 +83,6 @@ def _opened(log_url: sa.URL | str, vault_url: sa.URL | str) -> Iterator[_Store]:
     with ExitStack() as closing:
         engines = []
         for url in (sa.make_url(log_url), sa.make_url(vault_url)):
-            if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
-                raise not_migrated()
             engine = open_engine(url)
             closing.callback(engine.dispose)
             engines.append(engine)
@@ -104,6 +103,7 @@ def check(settings: Settings, *, at_least: int = 0, progress: Progress = _silent
         Unsafe: there is no store, or its vault was never migrated.
     """
     where = places(settings)
+    where.require()
     with _opened(where.log, where.vault) as store:
         mark = store.marks.current()
         holding, faults = inspect(
@@ -144,7 +144,8 @@ def back_up(
 
     Raises:
         Unsafe: the store is on PostgreSQL, or there is none.
-        Refused: a folder holds a backup already.
+        Refused: a folder holds a backup already, is open to others, or is to hold both. Nothing
+            was copied then.
     """
     where = places(settings)
     if where.file is None or where.vault.get_backend_name() != "sqlite":
@@ -154,7 +155,18 @@ def back_up(
             "and restore has the commands.",
             code="backup-by-pg-dump",
         )
+    where.require()
     copies = log_dir / "log.db", vault_dir / "vault.db"
+    if log_dir.resolve() == vault_dir.resolve():
+        raise Refused(
+            Refusal(
+                "backup-together",
+                "日志和密钥库的备份须分开存放，由不同的人保管。请指定两个目录。",
+                "Log and vault are backed up apart, under different people. Name two folders.",
+            )
+        )
+    for copy in copies:
+        _require_fit(copy)
     for folder in (log_dir, vault_dir):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     taken_at = system_clock()
@@ -187,16 +199,26 @@ def accept_loss(settings: Settings, *, position: int, account_id: UUID, reason: 
 
     Raises:
         NotFound: the log has no such account.
+        NotPermitted: it is neither of a coordinator nor of a lead of the whole district.
+        Refused: nothing is lost.
         Malformed: the log ends elsewhere, or the reason is no code.
-        Unsafe: a read model holds what was lost, or the database role may not do this.
+        Unsafe: there is no store, a read model holds what was lost, or the database role may not do
+            this.
     """
     where = places(settings)
+    where.require()
     with _opened(where.log, where.vault) as store:
-        events = store.log.events_of(account_id, lte=1)
-        if not events or kind_of(events[0].topic) != "account":
-            raise NotFound
+        _require_in_charge(store.log, account_id)
         for fault in _faults_of_followers(where.read, store.log):
             raise fault
+        if not _is_short(store):
+            raise Refused(
+                Refusal(
+                    "nothing-lost",
+                    "日志和密钥库前后一致，没有需要确认的丢失。请先用 mediation check 核对。",
+                    "Log and vault agree: there is no loss to accept. Look with `mediation check`.",
+                )
+            )
         try:
             return store.marks.accept(position=position, account_id=account_id, reason=reason)
         except sa.exc.ProgrammingError:
@@ -207,6 +229,57 @@ def accept_loss(settings: Settings, *, position: int, account_id: UUID, reason: 
                 "runs `mediation migrate`, and repeat.",
                 code="owner-needed",
             ) from None
+
+
+def _require_fit(copy: Path) -> None:
+    """Refuse a place for a copy that holds one already, or that others may write to.
+
+    Raises:
+        Refused: with what to do.
+    """
+    if copy.exists():
+        raise backup_exists()
+    folder = copy.parent
+    if folder.is_dir() and folder.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise Refused(
+            Refusal(
+                "backup-open",
+                "备份目录可由其他用户写入。请另选目录，或者先用 chmod 700 收回权限。",
+                "Others may write to the folder of the backup. Choose another, or take the right "
+                "away with chmod 700.",
+            )
+        )
+
+
+def _require_in_charge(log: Log, account_id: UUID) -> None:
+    """Refuse whoever may not say for the district that something is lost.
+
+    Raises:
+        NotFound: the log has no such account.
+        NotPermitted: it is neither of a coordinator nor of a lead of the whole district.
+    """
+    version, account = log.fold(account_id, "account")
+    if not version:
+        raise NotFound
+    state: AccountState = account
+    for grant in state.live(day_of(system_clock())):
+        is_of_all = grant.path.strip("/") == grant.body_id
+        if grant.role == Role.COORDINATOR or (grant.role == Role.LEAD and is_of_all):
+            return
+    raise NotPermitted(
+        zh="确认丢失须由区级统筹员或者区级调解组织负责人办理，请使用其账号。",
+        en="A loss is accepted by a coordinator, or by the lead of the district's own body: give "
+        "that account.",
+    )
+
+
+def _is_short(store: _Store) -> bool:
+    """Tell whether anything is lost: of the log, by what the vault remembers, or of the keys."""
+    if any(store.marks.faults(store.vault)):
+        return True
+    accepted = store.marks.current().began_position
+    _, faults = inspect(store.engine, store.log, store.vault, accepted=accepted)
+    return any(it.code in ("vault-behind", "key-missing") for it in faults)
 
 
 def _faults_of_followers(url: sa.URL, log: Log) -> list[Unsafe]:

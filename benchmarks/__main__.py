@@ -8,6 +8,7 @@ import os
 import platform
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple, NoReturn
@@ -76,7 +77,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             told += _circumstances(bench)
             for measure in measures:
                 for backend in measure.backends:
+                    began = time.monotonic()
                     rows.extend(it for it in measure.run(bench, backend) if it.id in wanted)
+                    taken = time.monotonic() - began
+                    bench.tell(f"{backend} {', '.join(measure.ids)} took {taken:.0f} s")
+            told.append(f"It took {bench.seconds:.0f} s in all.")
+            bench.tell("done")
     except KeyboardInterrupt:
         sys.stderr.write("已中断，以下为已完成的部分 / interrupted; this was measured so far:\n")
         return _INTERRUPTED

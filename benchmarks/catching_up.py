@@ -29,7 +29,7 @@ from benchmarks.report import Row, row
 from mediation.store import Log, open_engine
 from mediation.store.engine import writing
 from projections.base import Projection, create
-from projections.runner import Follower
+from projections.runner import Follower, Turns
 
 ONE = "worklist"
 _LIBRARY_LIVES = 20
@@ -57,7 +57,8 @@ class Models:
             type(it)(f"copy{self._copies}_") for it in projections() if it.name in names
         ]
         create(self._engine, made)
-        followers = [Follower(it, self._log, self._engine) for it in made]
+        turns = Turns() if self._engine.dialect.name == "sqlite" else None
+        followers = [Follower(it, self._log, self._engine, turns=turns) for it in made]
         stop = Event()
         threads = [Thread(target=it.run, args=(stop,), daemon=True) for it in followers]
         began = time.perf_counter()

@@ -79,6 +79,9 @@ def tailed(
         read: gives positions after a position, in order.
         stored: gives every position there is, in order.
         seconds: how long they write.
+
+    Raises:
+        LookupError: nothing was written, so that nothing would be proved.
     """
     seen: list[int] = []
     over = False
@@ -97,6 +100,8 @@ def tailed(
     over = True
     reader.join(_PATIENCE)
     there = list(stored())
+    if not there:
+        raise LookupError("nothing was written")
     missed = len(set(there) - set(seen))
     doubled = len(seen) - len(set(seen))
     return Found(missed + doubled + (seen != sorted(seen)), len(there))
@@ -111,7 +116,12 @@ def _stored(log: Log) -> list[int]:
 
 
 def killed(bench: Bench, backend: str, district: District) -> Found:
-    """Kill the server under load and start it again, so often; then check every answer it gave."""
+    """Kill the server under load and start it again, so often; then check every answer it gave.
+
+    Raises:
+        RuntimeError: the client failed, so that what it was answered is not known.
+        LookupError: it was answered nothing, so that nothing was proved.
+    """
     chance = Random(_SEED)
     with TemporaryDirectory(dir=bench.folder) as folder:
         journal = Path(folder, "acknowledged")
@@ -141,6 +151,8 @@ def killed(bench: Bench, backend: str, district: District) -> Found:
                 time.sleep(1.0)
                 if client is not None:
                     client.communicate(b"over\n", timeout=_PATIENCE)
+                    if client.returncode:
+                        raise RuntimeError("the client failed")
         finally:
             if client is not None:
                 client.kill()
@@ -175,7 +187,12 @@ def judged(log: Log, answers: Sequence[Acknowledged]) -> Found:
     """Count the answers whose command does not stand in the log exactly once, where they said.
 
     Positions that are not dense from 1 count, too.
+
+    Raises:
+        LookupError: there is no answer, so that nothing would be proved.
     """
+    if not answers:
+        raise LookupError("no command was answered with 2xx")
     head = log.head().position
     where: dict[UUID, list[int]] = defaultdict(list)
     positions = []

@@ -109,7 +109,7 @@ IN_PROCESS_ORM = Goal(
     5.0,
     8.0,
     is_most=False,
-    dominates="The interpreter: deciding, sealing and encoding a command, and four read models"
+    dominates="The interpreter: deciding, sealing and encoding a command, and five read models"
     " that fold each of its events.",
 )
 IN_PROCESS_EMMETT = Goal(
@@ -178,7 +178,7 @@ QUEUE_TAIL = Goal(
 DASHBOARD = Goal(
     "G14",
     "every figure of one body for a month, with both comparisons, median",
-    "a scan of the log for one of them, median",
+    "a scan of 10,000 events of the log for one of them, median",
     "ms",
     0.2,
     0.11,

@@ -1,16 +1,19 @@
 """A long log, made from real lives: each lived once through the door, then copied under new ids.
 
-What stands in an event is what the deciders wrote, byte for byte but for the id of the case.
+What stands in an event is what the deciders wrote, byte for byte but for the id of the case, and
+for its days where the copies are to be spread over a year.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from itertools import groupby, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,6 +38,7 @@ ABREAST = 500
 
 _SEED = 20261127
 _POOL = 40
+_DATE = re.compile(rb'(?<=")\d{4}-\d{2}-\d{2}(?=["T])')
 Kept = tuple[Receipt, list[Recorded]]
 
 
@@ -117,15 +121,34 @@ class Copied(NamedTuple):
     receipt: tuple[Any, ...]
 
 
-def copies(cases: Sequence[tuple[UUID, list[Kept]]], number: int) -> Iterator[Copied]:
-    """Copy cases under new ids, `ABREAST` of them under way at any time, until so many cases."""
+def copies(
+    cases: Sequence[tuple[UUID, list[Kept]]], number: int, *, weeks: int = 1
+) -> Iterator[Copied]:
+    """Copy cases under new ids, `ABREAST` of them under way at any time, until so many cases.
+
+    Args:
+        cases: real lives.
+        number: how many copies.
+        weeks: over how many the copies are spread, the last one being that of the lives: all dates
+            of a copy lie so many whole weeks earlier.
+    """
     chance = random.Random(_SEED)
+    moved = cache(_moved)
     counters: dict[UUID, int] = {}
     position = 0
     wanted = (cases[at % len(cases)] for at in range(number))
     while block := list(islice(wanted, ABREAST)):
         started = [
-            (case_id, UUID(int=chance.getrandbits(128), version=4), kept) for case_id, kept in block
+            (
+                case_id,
+                UUID(int=chance.getrandbits(128), version=4),
+                [
+                    (receipt, [(event, moved(event.state, ago)) for event in command])
+                    for receipt, command in kept
+                ],
+            )
+            for case_id, kept in block
+            for ago in [chance.randrange(weeks)]
         ]
         for step in range(max(len(kept) for _, _, kept in started)):
             for case_id, new_id, kept in started:
@@ -136,7 +159,7 @@ def copies(cases: Sequence[tuple[UUID, list[Kept]]], number: int) -> Iterator[Co
 
 
 def _copied(  # noqa: PLR0913, PLR0917 - what a copy is made of
-    kept: Kept,
+    kept: tuple[Receipt, list[tuple[Recorded, bytes]]],
     case_id: UUID,
     new_id: UUID,
     position: int,
@@ -147,7 +170,7 @@ def _copied(  # noqa: PLR0913, PLR0917 - what a copy is made of
     old, new = str(case_id).encode(), str(new_id).encode()
     end = position + len(command)
     events = []
-    for at, event in enumerate(command, position + 1):
+    for at, (event, said) in enumerate(command, position + 1):
         stream, version = event.originator_id, event.originator_version
         if not isinstance(stream, UUID):
             raise TypeError(stream)
@@ -155,7 +178,7 @@ def _copied(  # noqa: PLR0913, PLR0917 - what a copy is made of
             stream = new_id
         else:
             version = counters[stream] = counters.get(stream, 0) + 1
-        state = event.state.replace(old, new)
+        state = said.replace(old, new)
         events.append((at, 0, end, stream, version, event.topic, state))
     new_command = UUID(int=chance.getrandbits(128), version=4)
     return Copied(
@@ -169,6 +192,16 @@ def _copied(  # noqa: PLR0913, PLR0917 - what a copy is made of
             end,
         ),
     )
+
+
+def _moved(state: bytes, weeks: int) -> bytes:
+    """Move every date in a stored event so many weeks back."""
+    back = timedelta(weeks=weeks)
+
+    def earlier(found: re.Match[bytes]) -> bytes:
+        return f"{date.fromisoformat(found[0].decode()) - back}".encode()
+
+    return _DATE.sub(earlier, state) if weeks else state
 
 
 def a_log(url: str, keeping: ExitStack, log_type: type[Log] = Log) -> Log:

@@ -7,6 +7,7 @@
     - NotAllowedNow     the phase, or another guard of the life-cycle, forbids it
     - GroundNotMet      the ladder does not permit this move on this ground
   + NotPermitted        the actor sees it, but his role may not do it
+    - TooFine           he is told sums alone, and this would set two sums apart by single cases
   + NotFound            unknown, or outside what the actor may see: the two look the same
   + Conflict            somebody else wrote first; the current version is told
   + OutcomeUnknown      the store did not answer in time; repeat with the same key
@@ -120,6 +121,13 @@ class NotPermitted(MediationError):
 
     code = "not-permitted"
     title = Sentence("您没有办理此事项的权限", "Your role may not do this")
+
+
+class TooFine(NotPermitted):
+    """The actor is told sums alone; two sums as close as this allows would tell of single cases."""
+
+    code = "too-fine"
+    title = Sentence("查询范围过细", "Asked for more finely than your role may")
 
 
 class NotFound(MediationError):

@@ -6,7 +6,7 @@ From the log, so that what is read is never behind what was just written (ADR 00
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -15,10 +15,11 @@ import msgspec
 
 from mediation import authority, kernel
 from mediation.calendar import day_of
+from mediation.case.aid import CounselAppointed
 from mediation.case.intake import CaseNumberIssued, CaseRegistered, number_stream
 from mediation.case.lifecycle import available
 from mediation.case.proceedings import ProceedingOpened, ProceedingUpdated, RemedyRouteTaken
-from mediation.case.state import CaseState, case_stream
+from mediation.case.state import CaseState, author_of, case_stream
 from mediation.errors import (
     FieldFault,
     Malformed,
@@ -62,6 +63,10 @@ class AsOf(msgspec.Struct, frozen=True, kw_only=True):
 
     position: int
     on: date
+
+
+_Seen = tuple[CaseState, authority.Visibility]
+"""A case, and how much of it the actor may see."""
 
 
 class Reading:
@@ -149,6 +154,55 @@ class Reading:
         state: NetworkState = self._states.current(network_stream(self.district)).state
         return state
 
+    def _now(self, case_id: UUID, *, actor_id: UUID, route: str) -> _Seen:
+        """Give a case as it stands, and how much of it the actor may see; nothing of it is read.
+
+        Raises:
+            NotFound: unknown, or out of his scope (recorded).
+        """
+        found = self._states.current(case_stream(case_id))
+        current: CaseState = found.state
+        if found.version == 0:
+            raise NotFound
+        seen = self.scope_of(actor_id).sees(current)
+        if seen is authority.Visibility.NONE:
+            self._record_attempt(case_id, actor_id, route)
+            raise NotFound
+        return current, seen
+
+    def _until(
+        self, seen: _Seen, then: AsOf | int, *, case_id: UUID, actor_id: UUID
+    ) -> tuple[list[Recorded], CaseState]:
+        """Read a case once, up to `then`: its events and the state they fold into.
+
+        Raises:
+            NotFound: no such version, or not there yet.
+            NotPermitted: what it was like then is not shown to him.
+        """
+        current, visibility = seen
+        if visibility is authority.Visibility.FORMER:
+            raise NotPermitted(
+                zh="案件已移交，只能查看其当前层级、阶段和结果。",
+                en="The case has been handed over; only its level, phase and result are shown.",
+            )
+        if not isinstance(then, AsOf) and not 1 <= then <= current.version:
+            raise NotFound
+        lte = current.version if isinstance(then, AsOf) else then
+        events = self.log.events_of(case_id, lte=lte)
+        if isinstance(then, AsOf):
+            events = [it for it in events if it.position <= then.position]
+        if not events:
+            raise NotFound
+        told = (kernel.decode(it.topic, it.state) for it in events)
+        earlier: CaseState = kernel.fold(CaseState(), told)
+        # With the case back, what others made of it meanwhile is still no business of the employer.
+        if self._is_employers(actor_id, current) and not self._is_inside(earlier.custody_body_id):
+            raise NotPermitted(
+                zh="该版本形成时案件由其他单位承办，不能查看。",
+                en="At that version another body had the case; it is not shown here.",
+            )
+        return events, earlier
+
     def case(
         self,
         case_id: UUID,
@@ -156,7 +210,7 @@ class Reading:
         actor_id: UUID,
         route: str,
         then: AsOf | int | None = None,
-    ) -> tuple[CaseState, authority.Visibility]:
+    ) -> _Seen:
         """Give a case now, as of `then` or at that version, and how much of it the actor may see.
 
         What he may see is decided on the case as it stands now. The receiver of a move is given it
@@ -166,42 +220,15 @@ class Reading:
             NotFound: unknown, no such version, not there yet, or out of his scope (recorded).
             NotPermitted: what it was like then is not shown to him.
         """
-        found = self._states.current(case_stream(case_id))
-        number, current = found.version, found.state
-        if number == 0:
-            raise NotFound
-        seen = self.scope_of(actor_id).sees(current)
-        if seen is authority.Visibility.NONE:
-            self._record_attempt(case_id, actor_id, route)
-            raise NotFound
+        current, seen = self._now(case_id, actor_id=actor_id, route=route)
         if then is None or seen is authority.Visibility.RECEIVER:
             return current, seen
-        if seen is authority.Visibility.FORMER:
-            raise NotPermitted(
-                zh="案件已移交，只能查看其当前层级、阶段和结果。",
-                en="The case has been handed over; only its level, phase and result are shown.",
-            )
-        version = self._version_at(case_id, then.position) if isinstance(then, AsOf) else then
-        if not 1 <= version <= number:
-            raise NotFound
-        earlier: CaseState = self.log.fold(case_id, "case", version=version)[1]
-        # With the case back, what others made of it meanwhile is still no business of the employer.
-        if self.is_employer_side(actor_id) and not self._is_inside(earlier.custody_body_id):
-            raise NotPermitted(
-                zh="该版本形成时案件由其他单位承办，不能查看。",
-                en="At that version another body had the case; it is not shown here.",
-            )
-        return earlier, seen
-
-    def _version_at(self, case_id: UUID, position: int) -> int:
-        events = self.log.events_of(case_id)
-        known = (it.originator_version for it in events if it.position <= position)
-        return max(known, default=0)
+        return self._until((current, seen), then, case_id=case_id, actor_id=actor_id)[1], seen
 
     def history(
         self, case_id: UUID, *, actor_id: UUID, route: str, then: AsOf | int | None = None
-    ) -> list[Recorded]:
-        """Give the events of a case that the actor may read, in order, still sealed.
+    ) -> tuple[list[Recorded], authority.Visibility]:
+        """Give the events of a case that the actor may read, in order, still sealed; read once.
 
         A body that handed the case over reads up to its hand-over; a receiver that has not
         answered yet reads nothing.
@@ -209,37 +236,36 @@ class Reading:
         Raises:
             NotFound, NotPermitted: as `case`.
         """
-        state, _ = self.case(case_id, actor_id=actor_id, route=route)
+        current, seen = self._now(case_id, actor_id=actor_id, route=route)
+        if seen is authority.Visibility.RECEIVER:
+            return [], seen
         if then is not None:
-            reached = self.case(case_id, actor_id=actor_id, route=route, then=then)[0].version
-            return [
-                it
-                for it in self.history(case_id, actor_id=actor_id, route=route)
-                if it.originator_version <= reached
-            ]
-        handed_over = [(it.path, it.until_version) for it in state.former]
-        until = self.scope_of(actor_id).reads_until(state, handed_over)
-        events = self.log.events_of(case_id, lte=int(min(until, state.version)))
-        if self.is_employer_side(actor_id):
-            return self._of_employer_side(events, state)
-        return events
+            events, _ = self._until((current, seen), then, case_id=case_id, actor_id=actor_id)
+        else:
+            events = self.log.events_of(case_id, lte=current.version)
+        if seen is authority.Visibility.FORMER:
+            handed_over = [(it.path, it.until_version) for it in current.former]
+            events = events[: int(self.scope_of(actor_id).reads_until(current, handed_over))]
+        if self._is_employers(actor_id, current):
+            events = self._of_employer_side(events, current)
+        return events, seen
 
     def story(
         self, case_id: UUID, *, actor_id: UUID, route: str, then: AsOf | int | None = None
-    ) -> list[Recorded]:
+    ) -> tuple[list[Recorded], authority.Visibility]:
         """Give the events of `history` where they can be folded: from the first on, none left out.
 
         Raises:
             NotFound, NotPermitted: as `case`; also to somebody of the employer's side, since what
                 changed at an event of his own tells of those that are not shown to him.
         """
-        events = self.history(case_id, actor_id=actor_id, route=route, then=then)
-        if self.is_employer_side(actor_id):
+        told = self.history(case_id, actor_id=actor_id, route=route, then=then)
+        if self.is_employer_side(actor_id, case_id):
             raise NotPermitted(
                 zh="用人单位一方的调解组织不能查看变更过程，请查看办理记录。",
                 en="Step by step a case is not shown to the employer's side; read its history.",
             )
-        return events
+        return told
 
     def case_numbered(self, number: str) -> UUID:
         """Give the case that bears a case number; the counter that issued it knows.
@@ -258,13 +284,41 @@ class Reading:
                     return issued.case_id
         raise NotFound
 
-    def is_employer_side(self, actor_id: UUID) -> bool:
-        """Say whether all that somebody may do, he may for bodies inside an employer (ADR 0020).
+    def _through(self, actor_id: UUID, case: CaseState) -> tuple[Grant, ...]:
+        on = day_of(self.clock())
+        return authority.through(self.grants_of(actor_id), case, actor_id=actor_id, on=on)
+
+    def _is_employers(self, actor_id: UUID, case: CaseState) -> bool:
+        """Say whether an actor sees a case, as it stands now, by bodies inside an employer alone.
+
+        Whatever else he may do elsewhere widens nothing here (ADR 0020, 0030).
+        """
+        seeing = self._through(actor_id, case)
+        return bool(seeing) and all(self._is_inside(grant.body_id) for grant in seeing)
+
+    def is_employer_side(self, actor_id: UUID, case_id: UUID) -> bool:
+        """Say whether somebody sees a case from inside an employer only (ADR 0020).
 
         Such a body never sees what others recorded, nor who brought the matter up.
         """
-        grants = self.grants_of(actor_id)
-        return bool(grants) and all(self._is_inside(grant.body_id) for grant in grants)
+        state: CaseState = self._states.current(case_stream(case_id)).state
+        return self._is_employers(actor_id, state)
+
+    def scope_outside(self, actor_id: UUID) -> authority.Scope | None:
+        """Give what somebody sees by bodies outside employers; None if he has none inside."""
+        grants, on = self.grants_of(actor_id), day_of(self.clock())
+        outside = tuple(grant for grant in grants if not self._is_inside(grant.body_id))
+        if len(outside) == len(grants):
+            return None
+        return authority.Scope(outside, actor_id=actor_id, on=on)
+
+    def sees_behind(self, actor_id: UUID, paths: Iterable[str]) -> bool:
+        """Say whether somebody sees the cases behind figures of all these bodies, whole.
+
+        From inside an employer nobody does (ADR 0020).
+        """
+        scope = self.scope_outside(actor_id) or self.scope_of(actor_id)
+        return all(map(scope.is_open, paths))
 
     def as_seen_by(self, actor_id: UUID, case: CaseState) -> CaseState:
         """Give a case without what others recorded, to somebody of the employer's side (ADR 0020).
@@ -272,7 +326,7 @@ class Reading:
         Parties and claim lines stay, so that the case can be worked on; reports and counsel go, and
         with every flaw and proceeding that others recorded its due dates.
         """
-        if case.case_id is None or not self.is_employer_side(actor_id):
+        if case.case_id is None or not self.is_employer_side(actor_id, case.case_id):
             return case
         stored = self.log.events_of(case.case_id, lte=case.version)
         kept = [kernel.decode(it.topic, it.state) for it in self._of_employer_side(stored, case)]
@@ -363,10 +417,20 @@ class Reading:
     ) -> tuple[CaseState, dict[Any, str | None]]:
         """Give a case and the clear text of what the actor may read in it; the reading is recorded.
 
+        Counsel opens what is about his clients, and what he wrote himself.
+
         Raises:
+            Malformed: the reason is none of `CLEAR_REASONS`.
             NotFound: as `case`.
             NotPermitted: his role reads it masked only, or must say a coded reason first.
         """
+        if reason is not None and reason not in authority.CLEAR_REASONS:
+            raise Malformed(
+                zh="查看个人信息的事由不在代码表 clear_reasons 中，请从中选择。",
+                en="This is no reason to read personal data; choose one from the code table "
+                "clear_reasons (GET /codes).",
+                faults=(FieldFault("/query/reason", "unknown-code", "clear_reasons"),),
+            )
         state, seen = self.case(case_id, actor_id=actor_id, route=route)
         entitled = (
             authority.may_read_clear(
@@ -396,13 +460,23 @@ class Reading:
         )
         stored = self.log.events_of(case_id, lte=state.version)
         opened = self._sealer.open_events(stored, erased=lambda _subject: False)
+        decoded = [kernel.decode(it.topic, it.state) for it in stored]
+        if entitled is authority.ClearReading.CLIENTS:
+            # The lawyer of one party is nobody's else (ADR 0030).
+            theirs = {author_of(case_id, actor_id)}.union(
+                *(
+                    event.for_ids
+                    for event in decoded
+                    if isinstance(event, CounselAppointed) and event.counsel_id == actor_id
+                )
+            )
+            return state, {it: text for it, text in opened.items() if it.subject_id in theirs}
         disclosed = state.disclosed_ids.issuperset(party.party_id for party in state.parties)
-        if disclosed and not self.is_employer_side(actor_id):
+        if disclosed and not self._is_employers(actor_id, state):
             return state, dict(opened)
         # What moved without a sheet stays closed to the new body: parties who did not agree to
         # disclosure, and what other bodies wrote about them (L-PIPL 23). A body inside an employer
         # never reads what others wrote.
-        decoded = (kernel.decode(it.topic, it.state) for it in stored)
         written_here = {
             sealed
             for event in decoded

@@ -123,6 +123,7 @@ class Deadlines(Intervals):
         until: date | None = None,
         kind: Kind | None = None,
         without: tuple[str, ...] = (),
+        outside: Scope | None = None,
         limit: int = 50,
         after: Key | None = None,
         at_position: int | None = None,
@@ -141,7 +142,8 @@ class Deadlines(Intervals):
             body_id: a filter on the body that has to keep the date.
             until: only dates whose last safe day is not later.
             kind: a filter; default: both.
-            without: codes that the actor may not see.
+            without: codes that the actor may not see, but in cases that `outside` sees.
+            outside: what the actor sees by bodies outside employers; default: nothing.
             limit: rows at most.
             after: `next_key` of the page before.
             at_position: as the dates stood at this position; default: as they stand.
@@ -161,7 +163,7 @@ class Deadlines(Intervals):
             is_past = columns.rolled_on < today
             query = query.where(is_past if kind == "past" else sa.not_(is_past))
         if without:
-            query = query.where(columns.code.not_in(without))
+            query = query.where(sa.or_(columns.code.not_in(without), self._beside(outside)))
         order = (columns.due_on, columns.case_id, columns.key)
         rows = connection.execute(page_after(query, order, after).limit(limit + 1)).all()
         last = rows[limit - 1] if len(rows) > limit else None
@@ -198,6 +200,11 @@ class Deadlines(Intervals):
             )
             for row in connection.execute(query.limit(limit))
         ]
+
+    def _beside(self, outside: Scope | None) -> sa.ColumnElement[bool]:
+        """Say which rows are seen by a body that is, or is above, the one in custody."""
+        prefixes = outside.where().custody_prefixes if outside else ()
+        return begins(self.item.c.custody_path, prefixes)
 
     def _for(self, scope: Scope) -> sa.ColumnElement[bool]:
         where, columns = scope.where(), self.item.c

@@ -6,11 +6,14 @@ the projection's business; what is done with an event that it cannot fold is dec
 
 from __future__ import annotations
 
+import sqlite3
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import groupby
 from threading import Condition, Event
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -23,7 +26,9 @@ from mediation.store.asking import read_rows
 from mediation.store.tracking import TRACKING
 from projections.base import PARKED, QUARANTINE, Projection, load_rows
 
-BATCH = 5000
+BATCHES = {"postgresql": 5000, "sqlite": 1000}
+"""About how many events are folded in one transaction: on SQLite every other follower waits."""
+
 TRIES = 3
 PACE = 0.2
 """Seconds between two batches while somebody writes and nobody waits: many events, one batch."""
@@ -32,6 +37,8 @@ _IDLE = 0.5
 _LOOK_AGAIN = 0.05
 _POSITION = "SELECT position FROM tracking WHERE name = :name"
 _REST = 1.0
+
+T = TypeVar("T")
 
 _log = structlog.get_logger("mediation.followers")
 
@@ -51,8 +58,10 @@ class Source(Protocol):
         """Read how far the log goes."""
         ...
 
-    def wait_beyond(self, position: int, timeout: float) -> bool:
-        """Wait at most `timeout` seconds until the log goes beyond a position."""
+    def wait_beyond(
+        self, position: int, timeout: float, *, stopped: Callable[[], bool] = lambda: False
+    ) -> bool:
+        """Wait at most `timeout` seconds, or until stopped, for the log to go beyond a position."""
         ...
 
 
@@ -64,6 +73,33 @@ class Poisoned(Exception):
         self.cause = cause
 
 
+class Turns:
+    """Lets the followers of one process write one at a time, whoever asked first.
+
+    SQLite has one write lock and no queue before it: who has just written gets it again, and the
+    others ask until their patience is over.
+    """
+
+    def __init__(self) -> None:
+        self._queue: deque[object] = deque()
+        self._moved = Condition()
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Wait for a turn, and have it until the end."""
+        mine = object()
+        with self._moved:
+            self._queue.append(mine)
+        try:
+            with self._moved:
+                self._moved.wait_for(lambda: self._queue[0] is mine)
+            yield
+        finally:
+            with self._moved:
+                self._queue.remove(mine)
+                self._moved.notify_all()
+
+
 class Follower:
     """Keeps one read model up to the log, exactly once; any number may run, one at a time moves.
 
@@ -71,24 +107,27 @@ class Follower:
         projection: the read model; its tables exist.
         log: where the events are.
         engine: where the read model lives; may be the log's own.
-        batch: about how many events are folded in one transaction.
+        batch: about how many events are folded in one transaction; None: what suits the database.
         pace: seconds that `run` leaves between batches that are not full, unless somebody waits.
+        turns: shared by the followers of one process where the database lets one write at a time.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what only who wires it knows, by name
         self,
         projection: Projection,
         log: Source,
         engine: Engine,
         *,
-        batch: int = BATCH,
+        batch: int | None = None,
         pace: float = PACE,
+        turns: Turns | None = None,
     ) -> None:
         self.projection = projection
         self._log = log
         self._engine = engine
-        self._batch = batch
+        self._batch = batch or BATCHES[engine.dialect.name]
         self._pace = pace
+        self._turns = turns or Turns()
         self._moved = Condition()
         self._hurry = Event()
 
@@ -119,7 +158,7 @@ class Follower:
         try:
             self._apply(position, batch)
         except Poisoned:
-            self._apply_one_by_one(position, batch)
+            self._apply_by_halves(position, batch)
         except Exception:
             if self.position == position:
                 raise
@@ -139,16 +178,18 @@ class Follower:
         return self.position
 
     def run(self, stop: Event) -> None:
-        """Follow the log until `stop` is set; an outage of the database is waited out.
+        """Follow the log until `stop` is set; an outage of the database is told and waited out.
 
         Raises:
             Unsafe: the log holds an event this release does not know.
         """
+        is_out = False
         while not stop.is_set():
             try:
                 done = self.step()
+                is_out = False
                 if not done:
-                    self._log.wait_beyond(self.position, _IDLE)
+                    self._log.wait_beyond(self.position, _IDLE, stopped=stop.is_set)
                 elif done < self._batch:
                     # A batch costs about the same for one event and for fifty.
                     self._hurry.wait(self._pace)
@@ -156,6 +197,14 @@ class Follower:
             except Exception as error:
                 if not is_outage(error):
                     raise
+                if not is_out:
+                    # Once an outage: it may be tried for hours.
+                    _log.warning(
+                        "the database does not answer; a follower waits",
+                        follower=self.projection.follower,
+                        error=type(error).__name__,
+                    )
+                is_out = True
                 stop.wait(_REST)
 
     def hurry(self) -> None:
@@ -192,7 +241,7 @@ class Follower:
     # Writing
 
     def _apply(self, position: int, batch: Sequence[Recorded]) -> None:
-        with writing(self._engine) as connection:
+        with self._turns.one(), writing(self._engine) as connection:
             self.apply(connection, position, batch)
 
     def apply(self, connection: Connection, position: int, batch: Sequence[Recorded]) -> None:
@@ -243,22 +292,30 @@ class Follower:
 
     # Setting aside what cannot be folded
 
-    def _apply_one_by_one(self, position: int, batch: Sequence[Recorded]) -> None:
-        for end, events in groupby(batch, key=lambda it: it.command_end):
-            command = list(events)
+    def _apply_by_halves(self, position: int, batch: Sequence[Recorded]) -> None:
+        """Fold what was refused as a whole: halved until the command stands alone that refuses."""
+        commands = [list(it) for _, it in groupby(batch, key=lambda it: it.command_end)]
+        waiting = _halves(commands)
+        while waiting:
+            stretch = waiting.pop()
+            events = [it for command in stretch for it in command]
+            is_one = len(stretch) == 1
             try:
-                if not self._tried(position, command):
-                    self._quarantine(position, command)
+                if not self._tried(position, events, TRIES if is_one else 1):
+                    if not is_one:
+                        waiting += _halves(stretch)
+                        continue
+                    self._quarantine(position, events)
             except Exception:
                 if self.position == position:
                     raise
                 return
-            position = end
+            position = events[-1].command_end
 
-    def _tried(self, position: int, command: Sequence[Recorded]) -> bool:
-        for _ in range(TRIES):
+    def _tried(self, position: int, events: Sequence[Recorded], times: int) -> bool:
+        for _ in range(times):
             try:
-                self._apply(position, command)
+                self._apply(position, events)
             except Poisoned:
                 continue
             return True
@@ -285,7 +342,7 @@ class Follower:
         command: Sequence[Recorded],
         poison: Mapping[UUID | str, tuple[Recorded, str]],
     ) -> None:
-        with writing(self._engine) as connection:
+        with self._turns.one(), writing(self._engine) as connection:
             self._advance(connection, position, command[-1].position)
             aside = self._parked(connection)
             for found, error in poison.values():
@@ -375,9 +432,18 @@ class Follower:
         return True
 
 
+def _halves(commands: Sequence[T]) -> list[Sequence[T]]:
+    """Give both halves, what comes first in the log last: it is taken from the end."""
+    middle = len(commands) // 2
+    return [it for it in (commands[middle:], commands[:middle]) if it]
+
+
 def is_outage(error: Exception) -> bool:
-    """Tell a database that does not answer; drivers share the names of it, not the class."""
+    """Tell a database that does not answer; drivers share the names of it, not the class.
+
+    SQLite gives the same class to a statement that never can be carried out: a table is missing.
+    """
     names = {kind.__name__ for kind in type(error).__mro__}
-    return isinstance(error, exc.TimeoutError) or bool(
-        names & {"OperationalError", "InterfaceError"}
-    )
+    said = isinstance(error, exc.TimeoutError) or names & {"OperationalError", "InterfaceError"}
+    driver = getattr(error, "orig", None) or error.__cause__ or error
+    return bool(said) and getattr(driver, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR

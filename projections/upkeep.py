@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -33,6 +33,7 @@ BATCH = 1000
 """Events folded in one transaction: on SQLite the serving process waits for each of them."""
 
 _LONGEST_PAUSE = 0.5
+_MOMENT = 0.1
 _LOCK = 0x7265626C  # "rebl"
 
 
@@ -164,8 +165,18 @@ def _quarantined(connection: Connection, projection: Projection) -> tuple[Poison
 
 
 def _is_running(engine: Engine, projection: Projection) -> bool:
-    with _alone(engine, projection) as is_alone:
-        return not is_alone
+    if engine.dialect.name == "sqlite":
+        with holding(_lock_file(engine, projection)) as is_alone:
+            return not is_alone
+    # Asked without taking it: a rebuild that starts at this moment would be refused.
+    held = sa.text(
+        "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database ON pg_locks.database = oid"
+        " WHERE datname = current_database() AND locktype = 'advisory' AND objsubid = 2 AND"
+        " classid::bigint = :kind AND"
+        " objid::bigint = hashtext(current_schema() || :name)::bigint & 4294967295)"
+    )
+    with engine.connect() as connection:
+        return bool(connection.execute(held, _lock(projection)).scalar_one())
 
 
 # Rebuild
@@ -182,7 +193,8 @@ class Change(msgspec.Struct, frozen=True):
 class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a rebuild; `digest` is that of the rebuilt rows at `position`.
 
-    `is_same` says that the live rows had the same digest. `poison` names events that the live
+    `is_same` says that the live rows had the same digest; where no follower has begun (`is_begun`)
+    there are none, and nothing is switched. `poison` names events that the live
     read model had folded and the rebuild could not: then nothing was switched.
     """
 
@@ -190,6 +202,7 @@ class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
     follower: str
     position: int
     digest: str
+    is_begun: bool
     is_same: bool
     is_switched: bool
     changes: tuple[Change, ...]
@@ -271,7 +284,8 @@ class Rebuild:
                 held = sa.select(TRACKING.c.position).where(TRACKING.c.name == self.live.follower)
                 stands = connection.execute(held.with_for_update()).scalar_one_or_none()
                 if stands is None:
-                    return self._told((), (), position=0, parked=0, is_switched=False)
+                    nothing = self._told((), (), position=0, parked=0, is_switched=False)
+                    return msgspec.structs.replace(nothing, is_begun=False, is_same=False)
                 until = min(stands, self._log.head().position)
                 copied = tracked_position(connection, self.copy.follower) or 0
                 if until - copied > self._batch:
@@ -316,6 +330,7 @@ class Rebuild:
             follower=self.live.follower,
             position=position,
             digest="",
+            is_begun=True,
             is_same=not changes,
             is_switched=is_switched,
             changes=changes,
@@ -370,13 +385,18 @@ def _alone(engine: Engine, projection: Projection) -> Iterator[bool]:
     Whoever is killed lets go of it.
     """
     if engine.dialect.name == "sqlite":
-        path = Path(engine.url.database or "")
-        with holding(path.with_name(f"{path.name}.{projection.follower}.lock")) as is_alone:
+        path = _lock_file(engine, projection)
+        with ExitStack() as keeping:
+            is_alone = keeping.enter_context(holding(path))
+            if not is_alone:
+                # Who asks whether a rebuild is running holds it for a moment.
+                time.sleep(_MOMENT)
+                is_alone = keeping.enter_context(holding(path))
             yield is_alone
         return
     lock = sa.text("SELECT pg_try_advisory_lock(:kind, hashtext(current_schema() || :name))")
     unlock = sa.text("SELECT pg_advisory_unlock(:kind, hashtext(current_schema() || :name))")
-    about = {"kind": _LOCK, "name": projection.follower}
+    about = _lock(projection)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         is_alone = connection.execute(lock, about).scalar_one()
         try:
@@ -384,6 +404,15 @@ def _alone(engine: Engine, projection: Projection) -> Iterator[bool]:
         finally:
             if is_alone:
                 connection.execute(unlock, about)
+
+
+def _lock_file(engine: Engine, projection: Projection) -> Path:
+    path = Path(engine.url.database or "")
+    return path.with_name(f"{path.name}.{projection.follower}.lock")
+
+
+def _lock(projection: Projection) -> dict[str, int | str]:
+    return {"kind": _LOCK, "name": projection.follower}
 
 
 def _under_way() -> Unsafe:

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-# Each lock and the dependency group that it holds beside the run-time dependencies.
-GROUP_OF = {"run.lock": "build", "dev.lock": "dev"}
+# Each lock and the dependency group that it holds, beside the run-time dependencies or alone.
+GROUP_OF = {"run.lock": "build", "dev.lock": "dev", "mutants.lock": "mutants"}
+ALONE = ("mutants",)
 UNSTAMPED = ("bootstrap.lock",)
 STAMP = "# compiled from requirements with SHA-256 "
 PIN = re.compile(r"^(?P<name>[a-z0-9-]+)==(?P<version>[^\s;\\]+)", re.MULTILINE)
@@ -21,7 +22,7 @@ ADDRESS = re.compile(r"://|^\s*-(?!-hash)", re.MULTILINE)
 
 
 def requirements(project: dict[str, Any], group: str) -> list[str]:
-    """Return the run-time requirements and those of one group, its included groups opened."""
+    """Return what a lock of this group holds, the groups that it includes opened."""
     groups: dict[str, list[str | dict[str, str]]] = project["dependency-groups"]
 
     def opened(name: str) -> Iterator[str]:
@@ -31,7 +32,8 @@ def requirements(project: dict[str, Any], group: str) -> list[str]:
             else:
                 yield from opened(entry["include-group"])
 
-    return sorted([*project["project"]["dependencies"], *opened(group)])
+    beside = [] if group in ALONE else project["project"]["dependencies"]
+    return sorted([*beside, *opened(group)])
 
 
 def stamp(project: dict[str, Any], group: str) -> str:
@@ -82,6 +84,9 @@ def problems(root: Path) -> Iterator[str]:
     for package, versions in pins(locks["run.lock"]).items():
         if dev.get(package) != versions:
             yield f"run.lock and dev.lock differ on {package}: run `make lock`."
+    for package, versions in pins(locks["mutants.lock"]).items():
+        if dev.get(package, versions) != versions:
+            yield f"mutants.lock and dev.lock differ on {package}: run `make lock`."
 
 
 def write_stamps(root: Path) -> None:

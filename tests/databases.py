@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from uuid import uuid4
 
 from sqlalchemy import Connection, NullPool, create_engine
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import OperationalError
 
 BACKENDS = ("sqlite", "postgresql")
 URL_SETTING = "MEDIATION_TEST_POSTGRES_URL"
@@ -83,12 +84,30 @@ def fresh_postgresql(cluster_url: URL) -> Iterator[str]:
     """Make an empty database, give its URL, and drop it whoever is still connected."""
     name = f"test_{uuid4().hex}"
     with administering(cluster_url) as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY FILE_COPY")
+        connection.exec_driver_sql(_CREATE.format(name, "template0"))
     try:
         yield cluster_url.set(database=name).render_as_string(hide_password=False)
     finally:
         with administering(cluster_url) as connection:
             connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def left_postgresql(cluster_url: URL) -> Iterator[str]:
+    """Make an empty database that outlives its test; at the end its cluster may be gone."""
+    with suppress(OperationalError), fresh_postgresql(cluster_url) as url:
+        yield url
+
+
+def copy_postgresql(source: URL, target: URL) -> None:
+    """Put a copy of a database to which nobody is connected in place of an empty one."""
+    with administering(target.set(database="postgres")) as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {target.database} WITH (FORCE)")
+        connection.exec_driver_sql(_CREATE.format(target.database, source.database))
+
+
+_CREATE = "CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY"
+"""Copies files instead of logging every page of them."""
 
 
 def fresh_sqlite(folder: Path) -> str:

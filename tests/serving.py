@@ -6,18 +6,24 @@ is tested stands here.
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import ssl
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 from threading import Event, Thread
+from typing import NamedTuple
 from uuid import UUID
 
 import httpx
+from sqlalchemy.engine import URL
 
-from api.bootstrap import Engine, build, migrate_all
+from api.bootstrap import Engine, build, migrate_all, places
 from api.founding import found_district
 from api.server import server_of
 from api.settings import Settings
@@ -34,6 +40,7 @@ from mediation.network import (
     SetCapacity,
 )
 from mediation.privacy import Personal
+from tests.databases import SCRATCH, copy_postgresql, fresh_sqlite, left_postgresql
 
 DISTRICT_CODE = "370102"
 MONDAY = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
@@ -59,6 +66,10 @@ STAFF = {
     VILLAGE: ("lead", "clerk", "mediator"),
     FACTORY: ("lead", "clerk", "mediator", "liaison"),
 }
+
+
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Nothing is asked over TLS: a client that is not told so reads every authority of the machine."""
 
 
 class Served:
@@ -92,7 +103,9 @@ class Served:
     def client(self, token: str | None = None) -> httpx.Client:
         """Give a new HTTP client with this token, or without any."""
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=30, trust_env=False)
+        return httpx.Client(
+            base_url=self.url, headers=headers, timeout=30, trust_env=False, verify=_NO_TLS
+        )
 
     def set_clock(self, now: str) -> None:
         """Set the office's clock, over HTTP: an ISO time with its zone, never back."""
@@ -117,19 +130,77 @@ def served(
         rules: the ladder of the district; by default the published one. The small network stands
             only on a ladder that has its levels.
     """
-    with tempfile.TemporaryDirectory(prefix="mediation-served-") as folder:
-        settings = Settings(database_url=database, data_dir=Path(folder), clock="manual", port=0)
-        migrate_all(settings, district=DISTRICT_CODE, kind="test", at=now)
+    with tempfile.TemporaryDirectory(prefix="mediation-served-", dir=SCRATCH) as folder:
+        settings = _settings(database, Path(folder))
+        if rules is None:
+            accounts = _copied(settings, now)
+        else:
+            migrate_all(settings, district=DISTRICT_CODE, kind="test", at=now)
+            accounts = {}
         engine = build(settings, env=os.environ, serves=True, now=now, rules=rules)
         try:
             with _running(engine) as url:
-                office = Served(url, engine, {} if rules else _staffed(engine))
+                office = Served(url, engine, accounts)
                 try:
                     yield office
                 finally:
                     office.close()
         finally:
             engine.close()
+
+
+def _settings(database: str, folder: Path) -> Settings:
+    return Settings(database_url=database, data_dir=folder, clock="manual", port=0)
+
+
+class _Staffed(NamedTuple):
+    """A store in which everybody works and nothing has happened, to be copied, never served."""
+
+    settings: Settings
+    accounts: Mapping[tuple[str, str], UUID]
+
+
+def _copied(settings: Settings, now: datetime) -> Mapping[tuple[str, str], UUID]:
+    """Put a staffed store in place of an empty database; give who works there."""
+    there = places(settings)
+    if there.file is None:
+        cluster_url = there.log.set(database="postgres")
+        staffed = _staffed_at(now, cluster_url)
+        copy_postgresql(places(staffed.settings).log, there.log)
+        return staffed.accounts
+    staffed = _staffed_at(now, None)
+    here = places(staffed.settings)
+    for source, target in (
+        (here.log, there.log),
+        (here.read, there.read),
+        (here.vault, there.vault),
+    ):
+        shutil.copy(source.database or "", target.database or "")
+    return staffed.accounts
+
+
+@cache
+def _staffed_at(now: datetime, cluster_url: URL | None) -> _Staffed:
+    """Make the store that is copied: once a process, for each kind of database and each time."""
+    folder = Path(_KEEPING.enter_context(tempfile.TemporaryDirectory(dir=SCRATCH)))
+    if cluster_url is None:
+        database = fresh_sqlite(folder)
+    else:
+        database = _KEEPING.enter_context(left_postgresql(cluster_url))
+    settings = _settings(database, folder)
+    migrate_all(settings, district=DISTRICT_CODE, kind="test", at=now)
+    engine = build(settings, env=os.environ, now=now)
+    try:
+        accounts = _staffed(engine)
+        for follower in engine.followers.values():
+            follower.catch_up()
+    finally:
+        engine.close()
+    return _Staffed(settings, accounts)
+
+
+_KEEPING = ExitStack()
+atexit.register(_KEEPING.close)
 
 
 @contextmanager

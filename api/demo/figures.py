@@ -7,18 +7,22 @@ puts the same questions as of those moments, and shows whether the answers are t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from api.demo.district import OPENED_ON, TOP, who
 from api.demo.office import Case, Office
-from api.demo.screen import Row, Words, table
 from api.demo.timeline import yuan
+from api.screen import Row, Words, table
+from mediation.calendar.working_days import SHANGHAI
 from projections.statistics import formula
 
 Document = dict[str, Any]
 
 VIEWER = who("coordinator", TOP)
+SEVERAL = "F14"
+"""The figure that is several sums; what stands as its value is only the first of them."""
+
 _BAR = 24
 
 
@@ -78,7 +82,7 @@ def figures_page(document: Document) -> list[str]:
         rows.append(
             (it["formula"], (label["zh"], label["en"]), _value(it), _made_of(it), _picture(it))
         )
-        rows += _balance(it)
+        rows += _balance(it) + _sums(it)
     headings = (
         Words("编号", "No."),
         Words("指标", "Figure"),
@@ -102,6 +106,8 @@ def _value(figure: Document) -> tuple[str, str] | str:
     value = figure["value"]
     if value is None:
         return "—"
+    if figure["formula"] == SEVERAL:
+        return ""
     units = {"case": ("件", "cases"), "day": ("天", "days"), "duty": ("项", "dates")}
     if figure["unit"] == "ratio":
         return f"{100 * value:.1f}%"
@@ -125,6 +131,16 @@ def _balance(figure: Document) -> list[str]:
         )
         written.append("       " + equals.join(side or "0" for side in sides))
     return written if any(it["value"] for it in figure["parts"]) else []
+
+
+def _sums(figure: Document) -> list[str]:
+    """Name the sums of a figure that is none of them alone, or beside which others stand apart."""
+    if figure["unit"] != "fen":
+        return []
+    parts = [it for it in figure["parts"] if it["value"] or figure["formula"] == SEVERAL]
+    zh = "；".join(f"{it['label']['zh']}{yuan(it['value'] or 0)}元" for it in parts)
+    en = "; ".join(f"{it['label']['en'].lower()} ¥{yuan(it['value'] or 0)}" for it in parts)
+    return [f"       {zh}", f"       {en}"] if parts else []
 
 
 def _term(part: Document, language: str) -> str:
@@ -152,21 +168,21 @@ def moments_page(document: Document) -> list[str]:
         Words("登记", "Registered"),
         Words("结案", "Concluded"),
         Words("未结", "Open"),
-        Words("挽回（元）", "Recovered (¥)"),
+        Words("支付（元，含援助和诉求）", "Paid (¥), with aid and demands"),
         Words("重新查询", "Asked again"),
     )
     rows = []
     for moment in document["moments"]:
         figures = moment["figures"]
-        recovered = sum(value or 0 for value in figures["F15"]["parts"].values())
+        paid = sum(value or 0 for value in figures["F15"]["parts"].values())
         same = ("一致 ✓", "the same") if moment["is_same"] else ("不一致 ✗", "DIFFERENT")
         rows.append(
             (
-                moment["at"].replace("T", " ").removesuffix(":00Z") + " UTC",
+                f"{datetime.fromisoformat(moment['at']).astimezone(SHANGHAI):%Y-%m-%d %H:%M}",
                 str(figures["F01"]["parts"]["registered"]),
                 str(figures["F02"]["parts"]["concluded"]),
                 str(figures["F02"]["value"]),
-                yuan(recovered),
+                yuan(paid),
                 same,
             )
         )

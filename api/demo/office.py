@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
-from api.demo.screen import Words
+from api.screen import Words
 from mediation.errors import MediationError, Sentence
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")

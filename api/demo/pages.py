@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from api.demo.figures import figures_page, moments_page
+from api.demo.progress import headed
 from api.demo.report import Document
-from api.demo.screen import Words, headed, table, wrapped
 from api.demo.timeline import climb_picture, timeline, yuan
+from api.screen import Words, table, wrapped
 from mediation.calendar import CATALOGUE
 from mediation.codes import label
 

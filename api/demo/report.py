@@ -9,9 +9,10 @@ from typing import Any
 
 from api.demo.district import POINTS, SUBCENTRE, TOP, who
 from api.demo.office import SHANGHAI, Case, Office
-from api.demo.screen import NOTICE, Words
+from api.demo.progress import NOTICE
 from api.demo.stories import STORIES
 from api.demo.story import Story
+from api.screen import Words
 from mediation.codes import label
 
 Document = dict[str, Any]

@@ -25,7 +25,7 @@ import httpx
 from api import bootstrap
 from api.demo import district, figures, opening, pages, report
 from api.demo.office import SHANGHAI, Case, Office
-from api.demo.screen import Progress, headed
+from api.demo.progress import Progress, headed
 from api.demo.stories import STORIES, small_cases
 from api.founding import found_district
 from api.server import server_of

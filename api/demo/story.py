@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from api.demo.office import Case, Office
-from api.demo.screen import Words
+from api.screen import Words
 
 
 class Story(NamedTuple):

@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Any
 
 from api.demo.report import Document, event_name, moment
-from api.demo.screen import Row, Words, padded, table, width, wrapped
+from api.screen import Row, Words, padded, table, width, wrapped
 from mediation.codes import label
 
 HEADINGS = (

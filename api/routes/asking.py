@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
-from typing import Annotated, Any, Generic, NamedTuple
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -144,6 +145,13 @@ def _time(given: str) -> datetime:
         ) from None
 
 
+def ends_a_month(given: str) -> bool:
+    """Say whether a time is the last second of a month in China."""
+    at = _time(given)
+    is_last = day_of(at).month != day_of(at + timedelta(seconds=1)).month
+    return is_last and at.microsecond == 0
+
+
 class VersionQuestion(AsOfQuestion):
     """As of when one case is asked for: at a version, a time or a position, or now."""
 
@@ -234,6 +242,27 @@ class Paging(Generic[K]):
     def next(self, key: K | None) -> str | None:
         """Give the cursor behind the row with this key; without a key this page is the last."""
         return None if key is None else self._cursors.issue(key, self._bound)
+
+
+PAGE_BYTES = 1 << 20
+"""A page of events ends at about a megabyte, however much one event holds."""
+
+T = TypeVar("T")
+
+
+def fitting(items: Iterable[T], limit: int) -> tuple[tuple[T, ...], bool]:
+    """Take the items of one page: no more than `limit` or than `PAGE_BYTES` hold, but one always.
+
+    Returns:
+        The items, and whether there are more.
+    """
+    taken, size = list[T](), 0
+    for item in items:
+        size += len(msgspec.json.encode(item))
+        if taken and (len(taken) == limit or size > PAGE_BYTES):
+            return tuple(taken), True
+        taken.append(item)
+    return tuple(taken), False
 
 
 def told(answer: Any, *, position: int, version: int | None = None) -> Response:

@@ -23,6 +23,7 @@ from api.routes.asking import (
     VersionQuestion,
     asking,
     caught_up,
+    fitting,
     told,
 )
 from api.security import marked
@@ -60,6 +61,12 @@ class CaseQuestion(VersionQuestion):
 
     personal: Annotated[str, Field(pattern="^(masked|clear)$")] = "masked"
     reason: Annotated[str, Field(pattern="^[a-z][a-z0-9-]{0,63}$")] | None = None
+
+
+class HistoryQuestion(VersionQuestion, PageFilter):
+    """Up to when the events of a case are shown, and how many of them at once."""
+
+    limit: Annotated[int, Field(ge=1, le=1000)] = 1000
 
 
 @router.get("/cases")
@@ -130,9 +137,9 @@ def read_case(
         return told(_to_receive(case), position=asked.head, version=case.version)
     texts = None
     if opened is not None:
-        events = mediation.history(case_id, actor_id=asked.actor_id, route=route, then=then)
+        events, _ = mediation.history(case_id, actor_id=asked.actor_id, route=route, then=then)
         texts = texts_of(events, opened)
-    shows_source = not mediation.is_employer_side(asked.actor_id)
+    shows_source = not mediation.is_employer_side(asked.actor_id, case_id)
     seen_as = mediation.as_seen_by(asked.actor_id, case)
     shown = case_shown(seen_as, mediation, opened, texts, shows_source=shows_source)
     return told(shown, position=holds_for(asked, then), version=case.version)
@@ -310,19 +317,32 @@ def _handed_over(case: CaseState) -> CaseHandedOver:
 @router.get(f"{ONE}/history")
 @marked("cases.history", audited=True, answer=answers.History)
 def read_history(
-    request: Request, case_id: UUID, asked_for: Annotated[VersionQuestion, Query()]
+    request: Request, case_id: UUID, asked_for: Annotated[HistoryQuestion, Query()]
 ) -> Response:
-    """Show the events of a case that the viewer may read, nothing personal in clear."""
+    """Show the events of a case that the viewer may read, nothing personal in clear.
+
+    A page ends at `limit` events or at about a megabyte.
+    """
     asked = asking(request)
     mediation, route = asked.engine.mediation, "GET /cases/{case_id}/history"
     then = asked_for.then(asked.engine)
-    events = mediation.history(case_id, actor_id=asked.actor_id, route=route, then=then)
-    _, seen = mediation.case(case_id, actor_id=asked.actor_id, route=route, then=then)
-    shows_source = not mediation.is_employer_side(asked.actor_id)
+    paging = Paging(asked, route, asked_for, tuple[int], case_id=case_id)
+    events, seen = mediation.history(case_id, actor_id=asked.actor_id, route=route, then=then)
+    shows_source = not mediation.is_employer_side(asked.actor_id, case_id)
+    after = paging.after[0] if paging.after else 0
+    items, more = fitting(
+        (
+            history_item(it, shows_source=shows_source)
+            for it in events
+            if it.originator_version > after
+        ),
+        asked_for.limit,
+    )
     history = answers.History(
         case_id=case_id,
         visibility=seen,
-        items=tuple(history_item(it, shows_source=shows_source) for it in events),
+        items=items,
+        next=paging.next((items[-1].version,) if more else None),
     )
     return told(history, position=holds_for(asked, then))
 

@@ -54,6 +54,7 @@ def list_deadlines(request: Request, asked_for: Annotated[DeadlineFilter, Query(
     when = moment(asked, asked_for, engine.followers[engine.deadlines.name])
     # What is past is more tomorrow: a cursor does not lead from one day into the other.
     paging = Paging(asked, "GET /deadlines", asked_for, tuple[date, UUID, str], **when._asdict())
+    outside = engine.mediation.scope_outside(asked.actor_id)
     with reading(engine.read_engine) as connection:
         page = engine.deadlines.page(
             connection,
@@ -65,7 +66,8 @@ def list_deadlines(request: Request, asked_for: Annotated[DeadlineFilter, Query(
             until=asked_for.until,
             kind=asked_for.kind,
             # Whose proceeding it is does not stand in the row: that side sees none of them here.
-            without=("D16",) if engine.mediation.is_employer_side(asked.actor_id) else (),
+            without=() if outside is None else ("D16",),
+            outside=outside,
             limit=asked_for.limit,
             after=paging.after,
         )

@@ -9,7 +9,6 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import answers
 from api.bootstrap import Engine
 from api.security import marked
 from projections.base import reading
@@ -19,7 +18,36 @@ router = APIRouter()
 
 _OK, _UNAVAILABLE = 200, 503
 
-_FOLLOWER_METRICS: tuple[tuple[str, str, str, Callable[[answers.FollowerShown], int]], ...] = (
+
+class Alive(msgspec.Struct, frozen=True):
+    """The process runs."""
+
+    status: str
+
+
+class FollowerShown(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a read model has come; `failed` names why it stopped.
+
+    `quarantined` events could not be folded, and `parked` streams wait behind them; both are an
+    alarm, while everything else goes on.
+    """
+
+    position: int
+    lag: int
+    failed: str | None
+    quarantined: int
+    parked: int
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the process can answer, and how far everything has come."""
+
+    status: str
+    position: int
+    followers: dict[str, FollowerShown]
+
+
+_FOLLOWER_METRICS: tuple[tuple[str, str, str, Callable[[FollowerShown], int]], ...] = (
     ("position", "counter", "Position a follower has come to.", lambda it: it.position),
     ("lag", "gauge", "Events a follower is behind the log.", lambda it: it.lag),
     (
@@ -33,7 +61,7 @@ _FOLLOWER_METRICS: tuple[tuple[str, str, str, Callable[[answers.FollowerShown], 
 )
 
 
-def _state(engine: Engine) -> answers.Ready:
+def _state(engine: Engine) -> Ready:
     head = engine.log.head().position
     with reading(engine.read_engine) as connection:
         aside = counted(connection)
@@ -41,7 +69,7 @@ def _state(engine: Engine) -> answers.Ready:
     for name, follower in engine.followers.items():
         position = follower.position
         parked, quarantined = aside.get(follower.projection.follower, Counted())
-        followers[name] = answers.FollowerShown(
+        followers[name] = FollowerShown(
             position=position,
             lag=max(0, head - position),
             failed=engine.failed.get(name),
@@ -49,10 +77,10 @@ def _state(engine: Engine) -> answers.Ready:
             parked=parked,
         )
     status = "failed" if engine.failed else "ready"
-    return answers.Ready(status=status, position=head, followers=followers)
+    return Ready(status=status, position=head, followers=followers)
 
 
-def _state_or_none(engine: Engine) -> answers.Ready | None:
+def _state_or_none(engine: Engine) -> Ready | None:
     try:
         return _state(engine)
     except Exception:  # noqa: BLE001 - asked to find out: whatever fails, the answer is "not ready"
@@ -60,23 +88,23 @@ def _state_or_none(engine: Engine) -> answers.Ready | None:
 
 
 @router.get("/livez")
-@marked("health.live", audited=False, answer=answers.Alive, public=True)
+@marked("health.live", audited=False, answer=Alive, public=True)
 def live(request: Request) -> Response:
     """Say that the process runs; while the log answers, also how far it goes."""
     state = _state_or_none(request.app.state.engine)
     headers = {} if state is None else {"position": str(state.position)}
     return Response(
-        msgspec.json.encode(answers.Alive("alive")), media_type="application/json", headers=headers
+        msgspec.json.encode(Alive("alive")), media_type="application/json", headers=headers
     )
 
 
 @router.get("/readyz")
-@marked("health.ready", audited=False, answer=answers.Ready, public=True)
+@marked("health.ready", audited=False, answer=Ready, public=True)
 def ready(request: Request) -> Response:
     """Say whether the process can answer: 503 while log or read models do not."""
     state = _state_or_none(request.app.state.engine)
     if state is None:
-        state = answers.Ready(status="no-database", position=0, followers={})
+        state = Ready(status="no-database", position=0, followers={})
     return Response(
         msgspec.json.encode(state),
         status_code=_OK if state.status == "ready" else _UNAVAILABLE,

@@ -6,13 +6,23 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
+import msgspec
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api import answers
-from api.routes.asking import Asking, VersionQuestion, asking, point, told
+from api.routes.asking import (
+    Asking,
+    PageFilter,
+    Paging,
+    VersionQuestion,
+    asking,
+    fitting,
+    point,
+    told,
+)
 from api.routes.cases import Opened, due_shown, history_item, holds_for, masked
 from api.security import marked
 from mediation.audit import NOTHING, Change, Step, diff, path_label, replay
@@ -28,18 +38,23 @@ Reason = Annotated[str, Field(pattern="^[a-z][a-z0-9-]{0,63}$")] | None
 REPLAY, DIFF = "GET /cases/{case_id}/replay", "GET /cases/{case_id}/diff"
 
 
-class ReplayQuestion(VersionQuestion):
+MOST_TOLD = 200
+"""Of a longer list a step tells the beginning, and how much it leaves out."""
+
+
+class ReplayQuestion(VersionQuestion, PageFilter):
     """Up to when a case is replayed, and whether personal data is shown in clear."""
 
     personal: Personal = "masked"
     reason: Reason = None
 
 
-class DiffQuestion(BaseModel):
+class DiffQuestion(PageFilter):
     """Between which points: a version, a time with its zone, or `position:` and a position."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
+    limit: Annotated[int, Field(ge=1, le=1000)] = 1000
     start: Annotated[
         str,
         Field(
@@ -62,18 +77,26 @@ class DiffQuestion(BaseModel):
 def read_replay(
     request: Request, case_id: UUID, asked_for: Annotated[ReplayQuestion, Query()]
 ) -> Response:
-    """Show a case step by step: what each event changed, who did it, when, why, on what basis."""
+    """Show a case step by step: what each event changed, who did it, when, why, on what basis.
+
+    A page ends at `limit` steps or at about a megabyte; a step tells the beginning of what is long.
+    """
     asked = asking(request)
     mediation, then = asked.engine.mediation, asked_for.then(asked.engine)
-    events = mediation.story(case_id, actor_id=asked.actor_id, route=REPLAY, then=then)
-    _, seen = mediation.case(case_id, actor_id=asked.actor_id, route=REPLAY, then=then)
+    paging = Paging(asked, REPLAY, asked_for, tuple[int], case_id=case_id)
+    events, seen = mediation.story(case_id, actor_id=asked.actor_id, route=REPLAY, then=then)
     opened = _opened(asked, case_id, asked_for.personal, asked_for.reason, REPLAY)
-    log_id = asked.engine.log.log_id
+    log_id, after = asked.engine.log.log_id, paging.after[0] if paging.after else 0
+    items, more = fitting(
+        (step_shown(it, opened, most=MOST_TOLD) for it in replay(events, log_id, passing=after)),
+        asked_for.limit,
+    )
     shown = answers.Replay(
         case_id=case_id,
         visibility=seen,
         log_id=log_id,
-        items=tuple(step_shown(it, opened) for it in replay(events, log_id)),
+        items=items,
+        next=paging.next((items[-1].event.version,) if more else None),
     )
     return told(shown, position=holds_for(asked, then))
 
@@ -89,16 +112,21 @@ def read_diff(
     start, end = (
         None if it is None else point(asked.engine, it) for it in (asked_for.start, asked_for.end)
     )
-    events = mediation.story(case_id, actor_id=asked.actor_id, route=DIFF)
-    _, seen = mediation.case(case_id, actor_id=asked.actor_id, route=DIFF)
+    events, seen = mediation.story(case_id, actor_id=asked.actor_id, route=DIFF)
     versions = version_of(events, start), version_of(events, end)
+    paging = Paging(asked, DIFF, asked_for, tuple[int], case_id=case_id, versions=versions)
     opened = _opened(asked, case_id, asked_for.personal, asked_for.reason, DIFF)
+    after = paging.after[0] if paging.after else 0
+    found = diff(events, *versions)
+    until = after + asked_for.limit
     shown = answers.Diff(
         case_id=case_id,
         visibility=seen,
         start=point_shown(events, versions[0]),
         end=point_shown(events, versions[1]),
-        changes=changes_shown(diff(events, *versions), opened),
+        changes=changes_shown(found[after:until], opened),
+        total=len(found),
+        next=paging.next((until,) if until < len(found) else None),
     )
     return told(shown, position=asked.head)
 
@@ -138,20 +166,41 @@ def point_shown(events: Sequence[Recorded], version: int) -> answers.PointShown:
     )
 
 
-def step_shown(step: Step, opened: Opened | None = None) -> answers.ReplayStep:
-    """Show one step of a replay; what is sealed stays so, unless it was `opened`."""
+def step_shown(
+    step: Step, opened: Opened | None = None, *, most: int | None = None
+) -> answers.ReplayStep:
+    """Show one step of a replay; what is sealed stays so, unless it was `opened`.
+
+    Of each list at most `most` are told, and how many are left out; default: all.
+    """
     ground = getattr(step.event, "ground", None)
+    event = history_item(step.recorded, opened=opened)
+    lists = {name: it for name, it in event.fields.items() if isinstance(it, list)}
+    counts = {
+        "changes": len(step.changes),
+        "ended": len(step.ended),
+        "event.due": len(event.due),
+        "event.due_ended": len(event.due_ended),
+        **{f"event.fields.{name}": len(it) for name, it in lists.items()},
+    }
+    event = msgspec.structs.replace(
+        event,
+        due=event.due[:most],
+        due_ended=event.due_ended[:most],
+        fields=event.fields | {name: it[:most] for name, it in lists.items()},
+    )
     return answers.ReplayStep(
-        event=history_item(step.recorded, opened=opened),
+        event=event,
         on_behalf_of_id=step.event.on_behalf_of_id,
         command_id=step.event.command_id,
         command_end=step.recorded.command_end,
         ground=ground,
         ground_label=label("grounds", ground) if ground else None,
-        changes=changes_shown(step.changes, opened),
-        ended=tuple(due_shown(due) for due in step.ended),
+        changes=changes_shown(step.changes[:most], opened),
+        ended=tuple(due_shown(due) for due in step.ended[:most]),
         digest=step.digest,
         leaf=step.leaf,
+        left_out={name: n - most for name, n in counts.items() if n > most} if most else {},
     )
 
 

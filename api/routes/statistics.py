@@ -13,14 +13,26 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.bootstrap import Engine
-from api.routes.asking import Asking, AsOfQuestion, Moment, PageFilter, Paging, asking, moment, told
+from api.routes.asking import (
+    Asking,
+    AsOfQuestion,
+    Moment,
+    PageFilter,
+    Paging,
+    asking,
+    ends_a_month,
+    moment,
+    told,
+)
 from api.routes.cases import require_known
 from api.security import marked
 from mediation.codes import Label
-from mediation.errors import FieldFault, Malformed, NotFound, NotPermitted
+from mediation.errors import FieldFault, Malformed, NotFound, NotPermitted, TooFine
 from mediation.store.access import AccessKind
 from projections.base import reading
 from projections.statistics import (
+    EARLIEST,
+    LATEST,
     Bodies,
     Compared,
     Figure,
@@ -38,19 +50,23 @@ from projections.statistics import (
 
 router = APIRouter()
 ROUTE = "GET /statistics"
+LINES_ROUTE = "GET /statistics/{code}/lines"
+
+_Day = Annotated[date, Field(ge=EARLIEST, le=LATEST)]
 
 
 class FiguresQuestion(AsOfQuestion):
     """Of which days and bodies figures are asked; without a filter of all in scope.
 
     `body_id` is one body alone, `within` one with all below it, `group` a head of the return.
+    Whoever does not see the cases asks for whole months, and for all levels at once.
     """
 
     first: Annotated[
-        date | None, Field(alias="from", description="First day; default: of the month.")
+        _Day | None, Field(alias="from", description="First day; default: of the month.")
     ] = None
     last: Annotated[
-        date | None, Field(alias="to", description="Last day; default: the present day.")
+        _Day | None, Field(alias="to", description="Last day; default: the present day.")
     ] = None
     level: str | None = None
     body_id: str | None = None
@@ -87,7 +103,7 @@ class FigureShown(msgspec.Struct, frozen=True, kw_only=True):
 
     `balances` says of an identity (F01, F02, F03, F19, F20) that both sides are equal. 环比 is
     `period_before`, 同比 `year_before`. Null is what nothing was counted for, or, where the answer
-    is `suppressed`, too few to be told.
+    is `suppressed`, too few to be told, or what that would follow from.
     """
 
     formula: str
@@ -157,7 +173,9 @@ def read_statistics(
     engine = asked.engine
     if asked_for.formula is not None:
         _formula(asked_for.formula)
-    question = _question(asked, asked_for)
+    question = _question(asked, asked_for, ROUTE)
+    if not question.is_open:
+        _require_coarse(asked_for, question)
     ladder = engine.mediation.ladder
     with reading(engine.read_engine) as connection:
         found = figures(
@@ -168,10 +186,11 @@ def read_statistics(
             **question.when._asdict(),
             levels=tuple(level.code for level in ladder.levels),
             at_source=_at_source(engine),
-            only=asked_for.formula,
+            # What is withheld of one figure hangs on what all of the others tell.
+            only=asked_for.formula if question.is_open else None,
         )
     if not question.is_open:
-        found = suppressed(found)
+        found = suppressed(found, _at_source(engine))
     labels = {level.code: level.label for level in ladder.levels}
     return told(
         FiguresShown(
@@ -182,7 +201,11 @@ def read_statistics(
             within=asked_for.within,
             group=asked_for.group,
             suppressed=not question.is_open,
-            figures=tuple(_shown(it, labels) for it in found.figures),
+            figures=tuple(
+                _shown(it, labels)
+                for it in found.figures
+                if asked_for.formula in (None, it.formula)
+            ),
             as_of_position=found.as_of_position,
             parked=found.parked,
         ),
@@ -201,7 +224,7 @@ def read_lines(
     asked = asking(request)
     engine = asked.engine
     measure = measure_of(_formula(code), asked_for.part)
-    question = _question(asked, asked_for)
+    question = _question(asked, asked_for, LINES_ROUTE)
     if not question.is_open:
         raise NotPermitted(
             zh="您的角色只能查看汇总数字，不能查看其所依据的案件。",
@@ -209,7 +232,7 @@ def read_lines(
         )
     paging = Paging(
         asked,
-        "GET /statistics/{code}/lines",
+        LINES_ROUTE,
         asked_for,
         tuple[int, UUID, int],
         code=code,
@@ -221,7 +244,9 @@ def read_lines(
             engine.ledger,
             measure,
             question.bodies,
-            scope=engine.mediation.scope_of(asked.actor_id),
+            # From inside an employer nobody is told a line (ADR 0020).
+            scope=engine.mediation.scope_outside(asked.actor_id)
+            or engine.mediation.scope_of(asked.actor_id),
             period=question.period,
             **question.when._asdict(),
             at_source=_at_source(engine),
@@ -253,13 +278,13 @@ def _formula(code: str) -> Formula:
     return found
 
 
-def _question(asked: Asking, asked_for: FiguresQuestion) -> _Question:
+def _question(asked: Asking, asked_for: FiguresQuestion, route: str) -> _Question:
     """Resolve which days, which bodies and which position are meant, and what may be told."""
     engine = asked.engine
     mediation = engine.mediation
     require_known(mediation, asked_for.level, asked_for.body_id)
     when = moment(asked, asked_for, engine.followers[engine.ledger.name])
-    last = asked_for.last or max(when.today, asked_for.first or when.today)
+    last = asked_for.last or max(when.today, asked_for.first or EARLIEST)
     first = asked_for.first or last.replace(day=1)
     if last < first:
         raise Malformed(
@@ -280,7 +305,7 @@ def _question(asked: Asking, asked_for: FiguresQuestion) -> _Question:
                 at=mediation.clock(),
                 actor_id=asked.actor_id,
                 kind=AccessKind.OUT_OF_SCOPE,
-                route=ROUTE,
+                route=route,
             )
             raise NotFound
     if asked_for.within is not None:
@@ -291,8 +316,46 @@ def _question(asked: Asking, asked_for: FiguresQuestion) -> _Question:
         level=asked_for.level,
         heads=None if asked_for.group is None else _heads(engine, asked_for.group),
     )
-    is_open = all(map(scope.is_open, prefixes)) and not mediation.is_employer_side(asked.actor_id)
+    is_open = mediation.sees_behind(asked.actor_id, prefixes)
     return _Question(bodies, Period(first, last), when, is_open)
+
+
+def _require_coarse(asked_for: FiguresQuestion, question: _Question) -> None:
+    """Refuse whoever is told sums alone what would set two of them apart by single cases.
+
+    Raises:
+        TooFine: a position, a moment within a month, days that make no months, or one level alone.
+    """
+    if asked_for.position is not None:
+        raise TooFine(
+            zh="您的角色只查看汇总数字，不能按 position 查询；请去掉该参数，"
+            "或者用 at 查询以往某月月末。",
+            en="Your role is told sums alone, and not by `position`; leave it out, or ask `at` the "
+            "end of a past month.",
+        )
+    if asked_for.at is not None and not ends_a_month(asked_for.at):
+        raise TooFine(
+            zh="您的角色只能查询以往各月月末的汇总数字；请将 at 改为某月最后一日"
+            "（北京时间）的最后一秒，例如 "
+            "2026-03-31T23:59:59+08:00，或者去掉 at。",
+            en="Your role is told sums as of the end of a month: give `at` as the last second of "
+            "its last day in China, such as 2026-03-31T23:59:59+08:00, or leave it out.",
+        )
+    period, today = question.period, question.when.today
+    if not (period.first.day == 1 and (period.is_of_months() or period.last == today)):
+        raise TooFine(
+            zh="您的角色只能按整月查看汇总数字；请将 from 改为某月1日，"
+            "将 to 改为某月最后一日或者当日。",
+            en="Your role is told sums of whole months: begin `from` on the first day of a month, "
+            "and end `to` on the last day of one, or on the present day.",
+        )
+    if asked_for.level is not None or asked_for.group is not None:
+        raise TooFine(
+            zh="您的角色查看的汇总数字已分层级列出，不能单独查询某一层级或者报表归口；"
+            "请去掉 level 和 group。",
+            en="Your role reads the levels beside the whole, not one of them, nor a head of the "
+            "return, alone; leave out `level` and `group`.",
+        )
 
 
 def _heads(engine: Engine, group: str) -> frozenset[tuple[str, str | None]]:

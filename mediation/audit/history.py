@@ -6,11 +6,9 @@ stays sealed, so all of it holds with every key gone.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 from hashlib import sha256
-from importlib.resources import files
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +17,6 @@ import msgspec
 from mediation import kernel
 from mediation.calendar import DueDate
 from mediation.case.state import CaseEvent, CaseState
-from mediation.codes import Label
 from mediation.privacy import Sealed
 from mediation.store import Recorded, leaf_hash
 
@@ -59,10 +56,13 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     leaf: str
 
 
-def replay(events: Sequence[Recorded], log_id: UUID) -> Iterator[Step]:
-    """Fold the events of a case from its first on, and give what each of them changed."""
-    before = CaseState()
-    for recorded in events:
+def replay(events: Sequence[Recorded], log_id: UUID, *, passing: int = 0) -> Iterator[Step]:
+    """Fold the events of a case from its first on, and give what each changed.
+
+    The first `passing` are folded and not told. A step costs what it changed, not what there is.
+    """
+    before = _state_at(events, passing)
+    for recorded in events[passing:]:
         event: Any = kernel.decode(recorded.topic, recorded.state)
         after: CaseState = kernel.evolve(before, event)
         yield Step(
@@ -102,35 +102,6 @@ def changes(before: Any, after: Any) -> tuple[Change, ...]:
     return tuple(_walk("", before, after))
 
 
-@cache
-def field_labels() -> Mapping[str, Label]:
-    """Give what each field of a case is called, by its name."""
-    stored = (files(__package__) / "fields.toml").read_bytes()
-    return msgspec.convert(tomllib.loads(stored.decode()), dict[str, Label])
-
-
-def path_label(path: str) -> Label:
-    """Say in words what a path leads to: fields by their labels, ids by their first digits."""
-    zh: list[str] = []
-    en: list[str] = []
-    for part in path.split("."):
-        mark = _mark(part)
-        if mark and zh:
-            zh[-1], en[-1] = f"{zh[-1]}#{mark}", f"{en[-1]}#{mark}"
-        else:
-            found = field_labels().get(part, Label(part, part))
-            zh, en = [*zh, found.zh], [*en, found.en]
-    return Label(" › ".join(zh), " › ".join(en))
-
-
-def _mark(part: str) -> str | None:
-    """Give the first digits of an id; None for the name of a field, or another key."""
-    try:
-        return str(UUID(part.partition(":")[0]))[:6]
-    except ValueError:
-        return None
-
-
 def _walk(path: str, before: Any, after: Any) -> Iterator[Change]:
     old, new = _there(before), _there(after)
     if old is new or old == new:
@@ -141,8 +112,9 @@ def _walk(path: str, before: Any, after: Any) -> Iterator[Change]:
         return
     olds, news = parts
     for name in {**olds, **news}:
-        under = f"{path}.{name}" if path else name
-        yield from _walk(under, olds.get(name, NOTHING), news.get(name, NOTHING))
+        was, now = olds.get(name, NOTHING), news.get(name, NOTHING)
+        if was is not now:
+            yield from _walk(f"{path}.{name}" if path else name, was, now)
 
 
 def _there(value: Any) -> Any:
@@ -167,7 +139,11 @@ def _parts(*sides: Any) -> tuple[_Parts, ...] | None:
         length = next(
             (n for n in range(1, _LONGEST) if all(_is_told_apart(it, n) for it in given)), 0
         )
-        return tuple(_items(it, length) for it in sides)
+        # What both sides hold is not looked at again; by its place alone nothing is known again.
+        shared = set[int]()
+        if length and NOTHING not in sides:
+            shared = set.intersection(*(set(map(id, it)) for it in sides))
+        return tuple(_items(it, length, shared) for it in sides)
     return None
 
 
@@ -185,24 +161,31 @@ _LONGEST = 5
 
 
 def _is_told_apart(items: Sequence[Any], length: int) -> bool:
-    return len({_beginning(it)[:length] for it in items}) == len(items)
+    return len({_beginning(it, length) for it in items}) == len(items)
 
 
-def _items(items: Any, length: int) -> _Parts:
+def _items(items: Any, length: int, shared: set[int]) -> _Parts:
     if items is NOTHING:
         return {}
     return {
-        ":".join(_beginning(it)[:length]) if length else str(at): it for at, it in enumerate(items)
+        ":".join(_beginning(it, length)) if length else str(at): it
+        for at, it in enumerate(items)
+        if id(it) not in shared
     }
 
 
-def _beginning(value: Any) -> tuple[str, ...]:
+def _beginning(value: Any, length: int) -> tuple[str, ...]:
     """Give what an item begins with, as text; of what is compound, what that begins with."""
-    first: list[str] = []
+    return tuple(islice(_texts(value), length))
+
+
+def _texts(value: Any) -> Iterator[str]:
     for name in value.__struct_fields__[:_LONGEST]:
         part = getattr(value, name)
-        first += _beginning(part) if _is_compound(part) else (str(part),)
-    return tuple(first)
+        if _is_compound(part):
+            yield from _texts(part)
+        else:
+            yield str(part)
 
 
 def _plain(value: Any) -> Any:

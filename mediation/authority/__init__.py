@@ -1,7 +1,9 @@
 """Who may do what (`table`), and who sees what (`scope`); pure, from live grants alone."""
 
 from mediation.authority.scope import (
+    CLEAR_REASONS,
     ClearReading,
+    Represented,
     Scope,
     ScopeColumns,
     Scoped,
@@ -10,6 +12,7 @@ from mediation.authority.scope import (
     Where,
     columns_of,
     may_read_clear,
+    through,
 )
 from mediation.authority.table import (
     ALWAYS,
@@ -24,11 +27,13 @@ from mediation.authority.table import (
 
 __all__ = [
     "ALWAYS",
+    "CLEAR_REASONS",
     "SYSTEM_GRANT",
     "TABLE",
     "CaseView",
     "ClearReading",
     "Condition",
+    "Represented",
     "Scope",
     "ScopeColumns",
     "ScopeRow",
@@ -40,4 +45,5 @@ __all__ = [
     "columns_of",
     "may",
     "may_read_clear",
+    "through",
 ]

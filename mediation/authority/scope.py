@@ -87,11 +87,35 @@ class Visibility(StrEnum):
 
 
 class ClearReading(StrEnum):
-    """Whether somebody may read personal data of a case in clear."""
+    """Whether somebody may read personal data of a case in clear; counsel reads that of clients."""
 
     YES = "yes"
     WITH_REASON = "with-reason"
+    CLIENTS = "clients"
     NO = "no"
+
+
+CLEAR_REASONS = (
+    "complaint",
+    "supervision",
+    "audit",
+    "court-request",
+    "authority-request",
+    "own-request",
+    "correction",
+    "statistics-check",
+    "safety",
+)
+"""Why personal data may be read in clear; labels stand in the code table `clear_reasons`."""
+
+
+class Represented(Scoped, Protocol):
+    """What clear reading is decided on: beside scope, who is counsel of a party."""
+
+    @property
+    def counsel_ids(self) -> frozenset[UUID]:
+        """The accounts of counsel; they are among the assigned, too."""
+        ...
 
 
 class ScopeRow(Protocol):
@@ -195,7 +219,7 @@ class Scope:
     def __init__(self, grants: Iterable[Grant], *, actor_id: UUID, on: date) -> None:
         live = tuple(grant for grant in grants if grant.holds(on))
         self._actor_id = actor_id
-        self._paths = frozenset(grant.path for grant in live)
+        self._live, self._on = live, on
         self._seeing = _paths(live, _SEEING)
         self._receiving = _paths(live, _RECEIVING)
         self._counting = _paths(live, _COUNTING)
@@ -236,7 +260,9 @@ class Scope:
         if seen is Visibility.FULL:
             return inf
         if seen is Visibility.FORMER:
-            return max((until for path, until in handed_over if path in self._paths), default=0)
+            grants = through(self._live, view, actor_id=self._actor_id, on=self._on)
+            paths = {grant.path for grant in grants}
+            return max((until for path, until in handed_over if path in paths), default=0)
         return 0
 
     def counted(self) -> tuple[str, ...]:
@@ -263,16 +289,51 @@ def _paths(grants: Iterable[Grant], roles: frozenset[Role]) -> tuple[str, ...]:
     return tuple(sorted({grant.path for grant in grants if grant.role in roles}))
 
 
-def may_read_clear(
+def through(
     grants: Iterable[Grant], view: Scoped, *, actor_id: UUID, on: date
+) -> tuple[Grant, ...]:
+    """Give the grants through which the actor sees a case; none where `Scope.sees` says so.
+
+    A grant that does not see it widens nothing (ADR 0030). Where a body of his has the case it is
+    seen through that body, also by whoever is assigned.
+    """
+    live = tuple(grant for grant in grants if grant.holds(on))
+    filed = view.filed_by_id == actor_id
+    at_work = tuple(
+        grant
+        for grant in live
+        if (grant.role in _SEEING or (grant.role is Role.LIAISON and filed))
+        and view.custody_path.startswith(grant.path)
+    )
+    assigned = tuple(
+        grant for grant in live if grant.role in _ASSIGNABLE and actor_id in view.assigned_ids
+    )
+    coming = tuple(
+        grant
+        for grant in live
+        if grant.role in _RECEIVING and (view.receiver_path or "").startswith(grant.path)
+    )
+    before = tuple(
+        grant
+        for grant in live
+        if (grant.role in _SEEING and grant.path in view.former_paths)
+        or (grant.role is Role.LIAISON and filed)
+    )
+    return at_work or assigned or coming or before
+
+
+def may_read_clear(
+    grants: Iterable[Grant], view: Represented, *, actor_id: UUID, on: date
 ) -> ClearReading:
     """Say whether the actor may read the personal data of a case in clear (L-PIPL 6).
 
-    The assigned, and the lead and the clerk of the body in custody, may; a coordinator above it
-    may with a reason, which is recorded; nobody else.
+    The mediators, and the lead and the clerk of the body in custody, may; a coordinator above it
+    may with a reason, which is recorded; counsel reads what is his clients'; nobody else.
     """
     live = [grant for grant in grants if grant.holds(on)]
-    if actor_id in view.assigned_ids and any(grant.role in _ASSIGNABLE for grant in live):
+    is_assigned = actor_id in view.assigned_ids and any(grant.role in _ASSIGNABLE for grant in live)
+    is_counsel = actor_id in view.counsel_ids
+    if is_assigned and not is_counsel:
         return ClearReading.YES
     if any(
         grant.role in (Role.LEAD, Role.CLERK) and grant.body_id == view.custody_body_id
@@ -284,4 +345,4 @@ def may_read_clear(
         for grant in live
     ):
         return ClearReading.WITH_REASON
-    return ClearReading.NO
+    return ClearReading.CLIENTS if is_assigned else ClearReading.NO

@@ -7,7 +7,7 @@ from mediation.calendar.deadlines import (
     Unit,
     due,
 )
-from mediation.calendar.explanations import cite, explain
+from mediation.calendar.explanations import cite, explain, say_rule
 from mediation.calendar.working_days import (
     Calendar,
     day_of,
@@ -31,4 +31,5 @@ __all__ = [
     "first_moment_after",
     "first_moment_of",
     "load",
+    "say_rule",
 ]

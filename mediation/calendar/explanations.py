@@ -224,12 +224,26 @@ _UNITS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 )
 
 
+def say_rule(rule: str) -> dict[str, str]:
+    """Say in Chinese and English by which rule a due date was counted, as `3 wd` in `DueDate`."""
+    if rule == REST:
+        return {"zh": "期限的剩余日数", "en": "what is left of the term"}
+    zh, en = _counted(rule)
+    if rule.endswith(CAPPED):
+        return {"zh": f"{zh}，至期限届满为止", "en": f"{en}, not beyond the term"}
+    return {"zh": zh, "en": en}
+
+
+def _counted(rule: str) -> tuple[str, str]:
+    amount, unit = rule.removesuffix(CAPPED).split()
+    unit_zh, unit_en = _UNITS[unit]
+    return f"{amount}{unit_zh}", f"{amount} {unit_en}{'' if amount == '1' else 's'}"
+
+
 def _length(due_date: DueDate) -> tuple[str, str]:
     if due_date.rule == REST:
         return "", ""
-    amount, unit = due_date.rule.removesuffix(CAPPED).split()
-    unit_zh, unit_en = _UNITS[unit]
-    zh, en = f"{amount}{unit_zh}", f"{amount} {unit_en}{'' if amount == '1' else 's'}"
+    zh, en = _counted(due_date.rule)
     if due_date.rule.endswith(" mo") and due_date.due_on.day != due_date.start_on.day:
         zh += "（到期月没有对应日，以该月最后一日计）"
         en += " (the month it ends in has no such day, so its last day counts)"

@@ -175,7 +175,7 @@ def read(ref: str, content: bytes) -> Calendar:
             make-up workday is no Saturday or Sunday.
     """
     try:
-        published = msgspec.json.decode(content, type=_Published, strict=False)
+        published = msgspec.json.decode(content, type=_Published)
         holidays = {
             _day(year, text): name
             for year, lists in published.years.items()

@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from mediation.case.lifecycle import require_allowed
-from mediation.case.performance import ObligationEntry, obligations_of
+from mediation.case.performance import FewEntries, obligations_of
 from mediation.case.state import CaseCommand, CaseEvent, CaseFacts, CaseState, unknown
 from mediation.case.values import (
     ClaimResult,
@@ -48,7 +48,7 @@ class DraftAgreement(CaseCommand, frozen=True, kw_only=True):
     instrument: Literal["MEDIATION_AGREEMENT", "SETTLEMENT_AGREEMENT"] = "MEDIATION_AGREEMENT"
     bound_ids: PartyIds
     results: Annotated[tuple[ClaimResult, ...], msgspec.Meta(min_length=1, max_length=5000)]
-    obligations: Annotated[tuple[ObligationEntry, ...], msgspec.Meta(max_length=5000)] = ()
+    obligations: FewEntries = ()
     text: Personal
     seal_body_id: Code | None = None
 

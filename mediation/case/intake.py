@@ -6,6 +6,7 @@ L-LDMA 10 and L-ZJ 7: a party may come to any listed body, without ground or app
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from typing import Annotated, ClassVar
 from uuid import UUID, uuid5
 
@@ -41,7 +42,7 @@ from mediation.kernel import (
     starts_as,
     stored_as,
 )
-from mediation.privacy import Personal, Purpose, Sealed
+from mediation.privacy import Personal, Purpose, Sealed, numbers_a_person
 
 _NUMBERS = UUID("5d0f3c3e-5a0e-5b42-9d3c-6b1f6f1f8a11")
 
@@ -183,6 +184,13 @@ def party_faults(pointer: str, party: PartyEntry) -> list[FieldFault]:
             or (party.role != "WORKER" and party.party_kind in {None, *_UNITS}),
         ),
         (
+            f"{pointer}/company_name",
+            "person-in-clear",
+            party.company_name is None
+            or not _is_in_clear(party)
+            or not numbers_a_person(party.company_name),
+        ),
+        (
             f"{pointer}/credit_code",
             "person-in-clear",
             party.credit_code is None or (party.company_name is not None and _is_in_clear(party)),
@@ -223,6 +231,18 @@ _ENTRY_OF = {
 """Channels that say by themselves on whose initiative the matter stands here, and so its term."""
 
 
+def _twice(side: str, parties: Sequence[PartyEntry]) -> Iterator[FieldFault]:
+    """Name who stands on a side a second time: one number of identity is one person."""
+    seen = set[Personal]()
+    for at, party in enumerate(parties):
+        if party.id_number is None:
+            continue
+        number = party.id_number.plainly()
+        if number in seen:
+            yield FieldFault(f"/{side}/{at}/id_number", "same-person")
+        seen.add(number)
+
+
 def _check_codes(command: RegisterCase) -> None:
     faults = [
         FieldFault(pointer, "unknown-code", table)
@@ -242,6 +262,7 @@ def _check_codes(command: RegisterCase) -> None:
             for at, party in enumerate(getattr(command, side))
             for fault in party_faults(f"/{side}/{at}", party)
         ]
+        faults += _twice(side, getattr(command, side))
     for at, line in enumerate(command.lines):
         if not is_code("causes", line.cause):
             faults.append(FieldFault(f"/lines/{at}/cause", "unknown-code", "causes"))

@@ -35,6 +35,14 @@ from mediation.kernel import Decision, Event, decides, evolves, stored_as
 _MOST_PER_LINE = 60
 """Five years of monthly instalments on a claim line; beyond it is a mistake."""
 
+MOST_PER_PAPER = 1000
+_MOST_OF_A_CASE = 5000
+"""Of a thousand workers five each; in one paper thirty-four with two claims in monthly parts."""
+
+_MOST_DAYS = 200
+_MOST_DAYS_OF_A_CASE = 1000
+"""Each day on which something falls due is one to be looked after (D10)."""
+
 
 class ObligationEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is promised on one claim line, in fen, and the last day to pay it.
@@ -49,7 +57,11 @@ class ObligationEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     joint_ids: Annotated[tuple[UUID, ...], msgspec.Meta(max_length=50)] = ()
 
 
-Entries = Annotated[tuple[ObligationEntry, ...], msgspec.Meta(min_length=1, max_length=5000)]
+Entries = Annotated[
+    tuple[ObligationEntry, ...], msgspec.Meta(min_length=1, max_length=MOST_PER_PAPER)
+]
+FewEntries = Annotated[tuple[ObligationEntry, ...], msgspec.Meta(max_length=MOST_PER_PAPER)]
+"""As `Entries`; nothing need be promised."""
 
 
 def obligations_of(
@@ -60,15 +72,28 @@ def obligations_of(
     """Make the obligations of a paper out of what was typed in.
 
     Raises:
-        Malformed: a line or respondent that is not of this case, or far too many entries.
+        Malformed: a line or respondent that is not of this case, or far too many entries or days.
     """
     lines = {line.line_id: line for line in case.lines}
-    replaced = _replaced(case, {entry.line_id for entry in entries})
-    if len(entries) + len(case.payments) - len(replaced) > _MOST_PER_LINE * len(lines):
+    replaced = frozenset(_replaced(case, {entry.line_id for entry in entries}))
+    kept = [it for it in case.payments if it.obligation.obligation_id not in replaced]
+    most = min(_MOST_PER_LINE * len(lines), _MOST_OF_A_CASE)
+    if len(entries) > MOST_PER_PAPER or len(entries) + len(kept) > most:
         raise Malformed(
             zh="本案登记的应付事项过多，请合并后重新填写。",
             en="Too many obligations for the claims of this case; combine them and submit again.",
             faults=(FieldFault("/obligations", "length"),),
+        )
+    days = {entry.due_on for entry in entries}
+    standing_days = {it.obligation.due_on for it in kept if not it.is_performed}
+    if len(days) > _MOST_DAYS or len(days | standing_days) > _MOST_DAYS_OF_A_CASE:
+        raise Malformed(
+            zh=f"应付日期过多：一份文书最多 {_MOST_DAYS} 个不同的日期，一案最多 "
+            f"{_MOST_DAYS_OF_A_CASE} 个；请把应付日期归并后重新填写。",
+            en=f"Too many different days to pay on: at most {_MOST_DAYS} in one paper and "
+            f"{_MOST_DAYS_OF_A_CASE} in one case; let more fall due on the same day.",
+            faults=(FieldFault("/obligations", "too-many-days"),),
+            code="too-many-days",
         )
     standing = sum(it.obligation.agreed_fen for it in case.payments)
     require_countable((entry.agreed_fen for entry in entries), beside=standing)

@@ -16,7 +16,7 @@ from mediation.case.conclusion import concluded, ending_move
 from mediation.case.lifecycle import is_owed, phase_after, require_allowed
 from mediation.case.performance import (
     Entries,
-    ObligationEntry,
+    FewEntries,
     checks_once_owed,
     obligations_of,
     payments_after,
@@ -55,7 +55,7 @@ class RecordSettlement(CaseFact, frozen=True, kw_only=True):
     matters: ClassVar[frozenset[Matter]] = _DISPUTES
 
     signed_by_ids: Annotated[tuple[UUID, ...], msgspec.Meta(min_length=2, max_length=1050)]
-    obligations: Annotated[tuple[ObligationEntry, ...], msgspec.Meta(max_length=5000)] = ()
+    obligations: FewEntries = ()
     text: Personal
 
 
@@ -68,7 +68,7 @@ class RecordOralAgreement(CaseFact, frozen=True, kw_only=True):
     matters: ClassVar[frozenset[Matter]] = _DISPUTES
 
     agreed_by_ids: PartyIds
-    obligations: Annotated[tuple[ObligationEntry, ...], msgspec.Meta(max_length=5000)] = ()
+    obligations: FewEntries = ()
     done_on_the_spot: bool = False
     text: Personal
 

@@ -12,7 +12,7 @@ import msgspec
 
 from mediation.calendar import DueDate
 from mediation.ladder import MoveKind
-from mediation.privacy import Sealed
+from mediation.privacy import PRINTABLE, Sealed
 
 MOST_FEN = 10**13
 MOST_FEN_OF_A_CASE = 9 * 10**15
@@ -21,7 +21,7 @@ MOST_FEN_OF_A_CASE = 9 * 10**15
 Fen = Annotated[int, msgspec.Meta(ge=0, le=MOST_FEN)]
 PositiveFen = Annotated[int, msgspec.Meta(ge=1, le=MOST_FEN)]
 Code = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=PRINTABLE)]
 MeansCode = Literal["in-person", "attending", "phone", "wechat", "sms", "written", "public-notice"]
 PartyIds = Annotated[tuple[UUID, ...], msgspec.Meta(min_length=1, max_length=1050)]
 

@@ -134,7 +134,7 @@ def is_code(table_name: str, code: str) -> bool:
 
 
 class Meaning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a field of an event holds: a code of a published table, or what is said of it."""
+    """What a field holds: a code of a published table, or what is said of it."""
 
     table: str | None = None
     says: str | None = None
@@ -149,7 +149,8 @@ def _meanings() -> Mapping[str, Meaning]:
 def meaning(field: str, *, within: str = "") -> Meaning | None:
     """Give what a field of an event holds; None where its name and form say it all.
 
-    `within` is the topic without its version, or the struct inside an event that has the field.
+    `within` is the topic without its version, or the struct that has the field: inside an event,
+    or in the state of a case.
     """
     known = _meanings()
     if "." in within:

@@ -479,7 +479,7 @@ def _check_grounds(findings: Findings, ladder: Ladder, known: frozenset[str]) ->
 def _check_targets(findings: Findings, ladder: Ladder) -> None:
     """Warn if the targets together, in weeks of five working days, outlast the statutory term."""
     term = ladder.limit(ladder.statutory_term)
-    if term is None or term.unit == "ch":
+    if term is None or term.unit not in ("wd", "cd"):
         return
     working_days = sum(level.target.working_days for level in ladder.levels if level.target)
     needed = working_days if term.unit == "wd" else -(-working_days * 7 // 5)

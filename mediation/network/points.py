@@ -16,14 +16,17 @@ from mediation.kernel import Command, Decision, Event, decides, evolves, stored_
 from mediation.ladder import Ladder
 from mediation.network.facts import OfficeFacts
 from mediation.network.state import Body, Capacity, ConfirmationRoute, NetworkState
+from mediation.privacy import PRINTABLE
 
 _BODY_ID = r"^[a-z0-9][a-z0-9-]{1,62}$"
 
 _NUMBER_PREFIX = r"[0-9A-Za-z\u4e00-\u9fff-]{1,24}"
 BodyId = Annotated[str, Meta(pattern=_BODY_ID, examples=["dongcheng"])]
-BodyName = Annotated[str, Meta(min_length=1, max_length=80, pattern=r"^\S")]
-NumberPrefix = Annotated[str, Meta(max_length=24, pattern=r"^[^\s/|]+$", examples=["DC"])]
-Citation = Annotated[str, Meta(max_length=200, pattern=r"^\S", examples=["L-LDMA 10(3)"])]
+_SAID = rf"{PRINTABLE}\S"
+_PREFIX = rf"{PRINTABLE}[^\s/|]+$"
+BodyName = Annotated[str, Meta(min_length=1, max_length=80, pattern=_SAID)]
+NumberPrefix = Annotated[str, Meta(max_length=24, pattern=_PREFIX, examples=["DC"])]
+Citation = Annotated[str, Meta(max_length=200, pattern=_SAID, examples=["L-LDMA 10(3)"])]
 
 
 class OpenServicePoint(Command, frozen=True, kw_only=True):

@@ -1,5 +1,6 @@
 """Personal data on its way into the log: values, sealed envelopes, algorithms; no database here."""
 
+from mediation.privacy.clear import PRINTABLE, numbers_a_person
 from mediation.privacy.sealed import (
     KEY_BYTES,
     NONCE_BYTES,
@@ -23,6 +24,7 @@ from mediation.privacy.sealed import (
 __all__ = [
     "KEY_BYTES",
     "NONCE_BYTES",
+    "PRINTABLE",
     "Personal",
     "Purpose",
     "Sealed",
@@ -30,6 +32,7 @@ __all__ = [
     "aad_of",
     "canonical",
     "kid_of",
+    "numbers_a_person",
     "open_sealed",
     "personal_from_json",
     "place_of",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import unicodedata
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -86,6 +87,11 @@ class Personal:
     def of(self, subject_id: UUID, purpose: Purpose) -> Sealed:
         """Say whose this is and why it is kept; the door seals it before it is appended."""
         return cast("Sealed", Unsealed(subject_id, purpose, self._value))
+
+    def plainly(self) -> Personal:
+        """Give a number as it is, however it was written: what two ways of writing share."""
+        plain = unicodedata.normalize("NFKC", self._value).upper()
+        return Personal("".join(char for char in plain if char.isalnum()))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Personal) and self._value == other._value

@@ -37,13 +37,7 @@ def copy_database(
             code="not-migrated",
         )
     if target.exists():
-        raise Refused(
-            Refusal(
-                "backup-exists",
-                "该目录中已有备份，不会覆盖。请另选一个目录。",
-                "The folder holds a backup already, which is never overwritten. Choose another.",
-            )
-        )
+        raise backup_exists()
     part = target.with_name(f"{target.name}.part")
     part.unlink(missing_ok=True)
     part.touch(mode=0o600)
@@ -56,11 +50,27 @@ def copy_database(
     _sync(target.parent)
 
 
+def backup_exists() -> Refused:
+    """Give the error of a folder that holds a backup already."""
+    return Refused(
+        Refusal(
+            "backup-exists",
+            "该目录中已有备份，不会覆盖。请另选一个目录。",
+            "The folder holds a backup already, which is never overwritten. Choose another.",
+        )
+    )
+
+
 def _vacuum_into(source: Path, part: Path, progress: Callable[[int, int], None]) -> None:
     size = source.stat().st_size
+    raised: list[BaseException] = []
 
     def look() -> int:
-        progress(part.stat().st_size, size)
+        try:
+            progress(part.stat().st_size, size)
+        except BaseException as error:  # noqa: BLE001 - SQLite would swallow it: it goes on below
+            raised.append(error)
+            return 1
         return 0
 
     # Not the backup API: it begins anew whenever another process writes, and need not end.
@@ -69,7 +79,9 @@ def _vacuum_into(source: Path, part: Path, progress: Callable[[int, int], None])
         connection.set_progress_handler(look, _LOOK_EVERY)
         connection.execute("VACUUM INTO ?", (str(part),))
     except sqlite3.OperationalError as error:
-        # Ctrl-C comes to the look above, and SQLite makes an error of its own of it.
+        if raised:
+            raise raised[0] from None
+        # Ctrl-C may come to the look above outside what it guards.
         if str(error) == "interrupted":
             raise KeyboardInterrupt from None
         raise

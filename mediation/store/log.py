@@ -237,6 +237,12 @@ class Log(Application[UUID]):
         """Read the version at which each stream stands, 0 for one without events."""
         return self.log_recorder.versions(ids)
 
-    def wait_beyond(self, position: int, timeout: float) -> bool:
-        """Wait at most `timeout` seconds until the log goes beyond a position."""
-        return self.log_recorder.tail.wait_beyond(position, timeout)
+    def wait_beyond(
+        self, position: int, timeout: float, *, stopped: Callable[[], bool] = lambda: False
+    ) -> bool:
+        """Wait at most `timeout` seconds, or until stopped, for the log to go beyond a position."""
+        return self.log_recorder.tail.wait_beyond(position, timeout, stopped=stopped)
+
+    def wake(self) -> None:
+        """Let everybody who waits ask again whether he is stopped."""
+        self.log_recorder.tail.wake()

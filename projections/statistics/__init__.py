@@ -12,11 +12,13 @@ from projections.statistics.figures import (
 )
 from projections.statistics.formulas import FORMULAS, Formula, formula, wording
 from projections.statistics.ledger import Ledger
-from projections.statistics.periods import Bodies, Period
+from projections.statistics.periods import EARLIEST, LATEST, Bodies, Period
 from projections.statistics.suppression import suppressed
 
 __all__ = [
+    "EARLIEST",
     "FORMULAS",
+    "LATEST",
     "Bodies",
     "Compared",
     "Figure",

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import cached_property
 from itertools import accumulate
+from typing import TypeVar
 
 import msgspec
 from sqlalchemy import Connection
@@ -33,16 +34,18 @@ from projections.statistics.formulas import (
 )
 from projections.statistics.ledger import At, Ledger
 from projections.statistics.periods import DAY, Bodies, Period
-from projections.statistics.tally import Cell, Read, read
+from projections.statistics.tally import Cell, Read, Sum, read
 
 _PLACES = 4
+
+V = TypeVar("V")
 
 
 class Number(msgspec.Struct, frozen=True, kw_only=True):
     """A part of a figure; null where nothing was counted, or too few to be told.
 
-    `workers` are the persons of the cases counted: 人次 across cases. `cases` says of a sum of
-    money, or of days, from how many lines or papers it was made.
+    `workers` are the persons of the cases counted: 人次 across cases. Where something else than
+    cases is counted or summed (money, days, papers, answers, dates), `cases` says of how many.
     """
 
     key: str
@@ -181,6 +184,9 @@ class _Sheet:
     def number(self, measure: Measure) -> dict[str, int | None]:  # noqa: PLR0911 - one for each kind
         """Give the value of what is measured, and its workers or cases."""
         if isinstance(measure, Flow):
+            if measure.measure == "fen":
+                money = self._whole(self._read.sums).get((measure, None), Sum())
+                return {"value": money.fen, "cases": money.cases}
             found = list(self._flow(measure))
             total = sum(getattr(cell, measure.measure) for cell in found)
             if measure.measure == "cases":
@@ -191,24 +197,26 @@ class _Sheet:
         if isinstance(measure, Days):
             return self._days(measure)
         if isinstance(measure, Late):
-            late = self._read.late[self._period]
-            return {"value": sum(count for at, count in late if self._holds(at))}
+            late = [it for it in self._read.late[self._period] if self._holds(it[0])]
+            return {"value": sum(it[2] for it in late), "cases": len({it[1] for it in late})}
         if isinstance(measure, Instruments | DueFen):
-            papers = [it for it in self._read.papers[self._period] if self._holds(it.at)]
-            value = sum(getattr(it, measure.which) for it in papers)
-            if isinstance(measure, Instruments):
-                return {"value": value}
-            return {"value": value, "cases": sum(it.falling_due for it in papers)}
+            papers = self._whole(self._read.papers)[measure.which]
+            value = papers.lines if isinstance(measure, Instruments) else papers.fen
+            return {"value": value, "cases": papers.cases}
         raise TypeError(measure)
 
-    def mix(self, measure: Mix) -> dict[str, tuple[int, int]]:
-        """Give how many lines say what, and the workers of their cases."""
-        count: Counter[str] = Counter()
-        workers: Counter[str] = Counter()
-        for cell in self._flow(measure.flow):
-            count[cell.detail or ""] += cell.cases
-            workers[cell.detail or ""] += cell.workers
-        return {code: (count[code], workers[code]) for code in sorted(count)}
+    def mix(self, measure: Mix) -> dict[str, Sum]:
+        """Give how many lines say what, and of how many cases."""
+        sums = self._whole(self._read.sums)
+        found = {code or "": it for (flow, code), it in sums.items() if flow == measure.flow}
+        return dict(sorted(found.items()))
+
+    def _whole(self, read: Mapping[Period, V]) -> V:
+        """Give what was read of all bodies together; nothing of it can be told of some of them."""
+        if self._bodies != self._read.bodies:
+            msg = "sums of money, mixes and papers are of all bodies asked about"
+            raise TypeError(msg)
+        return read[self._period]
 
     def _flow(self, flow: Flow) -> Iterator[Cell]:
         is_move = flow.term in ("moved-in", "moved-out")
@@ -257,13 +265,9 @@ def _value(formula: Formula, sheet: _Sheet) -> Value:
     numbers: dict[str, Number] = {}
     for key, measure in formula.parts.items():
         if isinstance(measure, Mix):
-            for code, (count, workers) in sheet.mix(measure).items():
-                numbers[f"{key}.{code}"] = Number(
-                    key=f"{key}.{code}",
-                    label=_coded(measure, code),
-                    value=count,
-                    workers=workers,
-                )
+            for code, it in sheet.mix(measure).items():
+                name, words_of = f"{key}.{code}", _coded(measure, code)
+                numbers[name] = Number(key=name, label=words_of, value=it.lines, cases=it.cases)
         elif isinstance(measure, Mean):
             of, by = numbers[measure.of].value, numbers[measure.by].value
             numbers[key] = Number(key=key, label=words.part(key), value=_ratio(of, by))

@@ -13,6 +13,9 @@ from projections.statistics.ledger import At
 
 DAY = timedelta(days=1)
 
+EARLIEST, LATEST = date(1990, 1, 1), date(2200, 12, 31)
+"""Between which days a period may lie: the years before it can be reckoned, on any database."""
+
 
 class Period(NamedTuple):
     """Days from the first to the last, both counted."""
@@ -20,10 +23,14 @@ class Period(NamedTuple):
     first: date
     last: date
 
+    def is_of_months(self) -> bool:
+        """Say whether these are whole months."""
+        return self.first.day == 1 and (self.last + DAY).day == 1
+
     def before(self) -> Period:
         """Give the period of the same kind just before: whole months, else as many days."""
         end = self.first - DAY
-        if self.first.day == 1 and (self.last + DAY).day == 1:
+        if self.is_of_months():
             months = _months(self.last) - _months(self.first) + 1
             return Period(_first_of(_months(self.first) - months), end)
         return Period(self.first - (self.last - self.first) - DAY, end)
@@ -31,7 +38,7 @@ class Period(NamedTuple):
     def year_before(self) -> Period:
         """Give the same days a year before; whole months stay whole."""
         first = _year_before(self.first)
-        if self.first.day == 1 and (self.last + DAY).day == 1:
+        if self.is_of_months():
             return Period(first, _first_of(_months(self.last) + 1 - 12) - DAY)
         return Period(first, _year_before(self.last))
 

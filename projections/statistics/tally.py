@@ -14,11 +14,26 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from projections.statistics.formulas import FORMULAS, Flow, Mix
 from projections.statistics.ledger import At, Ledger
 from projections.statistics.periods import DAY, Bodies, Period
 
 _AFTER = 10_000
 """The bucket of what was not known yet at the position asked as of."""
+
+MONEY = ("claimed", "owed", "released", "applied")
+"""Terms of the lines that are about an amount."""
+
+_MEASURED = [it for formula in FORMULAS for it in formula.parts.values()]
+_SUMMED: Sequence[Flow] = tuple(
+    dict.fromkeys(
+        [
+            *(it for it in _MEASURED if isinstance(it, Flow) and it.measure == "fen"),
+            *(it.flow for it in _MEASURED if isinstance(it, Mix)),
+        ]
+    )
+)
+"""What is summed with the cases behind it; no line is of two of them."""
 
 
 class Cell(NamedTuple):
@@ -37,7 +52,6 @@ class Cell(NamedTuple):
     days: int | None
     cases: int
     workers: int
-    fen: int
 
 
 class Moved(NamedTuple):
@@ -49,31 +63,33 @@ class Moved(NamedTuple):
     by: int
 
 
-class Papers(NamedTuple):
-    """Papers of the mediation credited to a body: how many, and in fen what fell due and was paid.
+class Sum(NamedTuple):
+    """What comes together under one name: so many lines or papers, of so many cases, and their fen.
 
-    `all`, `performed` and `breached` count those whose last day of payment was over; `due`,
-    `applied` and `falling_due`, the papers on which something fell due, are about the period.
+    A case counts once, however many of its lines there are, or of its papers.
     """
 
-    at: At
-    all: int
-    performed: int
-    breached: int
-    due: int
-    applied: int
-    falling_due: int
+    lines: int = 0
+    cases: int = 0
+    fen: int = 0
 
 
 class Read(NamedTuple):
-    """All that was read for one question."""
+    """All that was read for one question.
 
+    `sums` are of flows of money and of mixes, by the code of a mix; `papers` are by `which` of
+    `Instruments` and `DueFen`. Both are of all bodies asked about together, since a case that is
+    counted at two of them is one. `late` says of each case at a body how many dates were over.
+    """
+
+    bodies: Bodies
     breaks: list[date]
     cells: Mapping[str, Sequence[Cell]]
     moved: Sequence[Moved]
     stocks: Sequence[tuple[str, At, int]]
-    papers: Mapping[Period, Sequence[Papers]]
-    late: Mapping[Period, Sequence[tuple[At, int]]]
+    sums: Mapping[Period, Mapping[tuple[Flow, str | None], Sum]]
+    papers: Mapping[Period, Mapping[str, Sum]]
+    late: Mapping[Period, Sequence[tuple[At, str, int]]]
 
 
 def read(  # noqa: PLR0913 - a question has many sides, each told by its name
@@ -102,10 +118,12 @@ def read(  # noqa: PLR0913 - a question has many sides, each told by its name
     for cell in reading.cells(asked, breaks):
         cells[cell.term].append(cell)
     return Read(
+        bodies=bodies,
         breaks=breaks,
         cells=cells,
         moved=reading.moved(breaks),
         stocks=reading.stocks(),
+        sums={it: reading.sums(it) for it in asked},
         papers={it: reading.papers(due_in(it, today)) for it in asked},
         late={it: reading.late(min(it.last, today)) for it in asked},
     )
@@ -145,9 +163,8 @@ class _Reading(NamedTuple):
             *_place(line, "other_"),
         ]
         named = [key.label(f"k{at}") for at, key in enumerate(keys)]
-        query = sa.select(
-            *named, sa.func.count(), sa.func.sum(line.workers), sa.func.sum(line.fen)
-        ).where(
+        query = sa.select(*named, sa.func.count(), sa.func.sum(line.workers)).where(
+            line.term.not_in(MONEY),
             sa.or_(*(line.occurred_on.between(it.first, it.last) for it in periods)),
             sa.or_(self.bodies.where(line), self.bodies.where(line, "other_")),
             known(line, self.at_position),
@@ -168,7 +185,6 @@ class _Reading(NamedTuple):
                 days=days,
                 cases=row[17],
                 workers=int(row[18]),
-                fen=int(row[19]),
             )
 
     def moved(self, breaks: Sequence[date]) -> list[Moved]:
@@ -206,30 +222,82 @@ class _Reading(NamedTuple):
         rows = self.connection.execute(query.group_by(case.stock, *place))
         return [(row[0], At(*row[1:5]), row[5]) for row in rows]
 
-    def papers(self, due: Due) -> list[Papers]:
+    def sums(self, period: Period) -> dict[tuple[Flow, str | None], Sum]:
+        """Sum the money of a period, and count its mixes, with the cases that they are of."""
+        line = self.ledger.line.c
+        kind = sa.case(*((_is_of(line, flow), at) for at, flow in enumerate(_SUMMED)), else_=-1)
+        code = sa.case((line.term.not_in(MONEY), line.detail))
+        query = sa.select(
+            kind.label("kind"),
+            code.label("code"),
+            sa.func.count(),
+            sa.func.count(line.case_id.distinct()),
+            *map(sa.func.sum, halves(line.fen)),
+        ).where(
+            line.term.in_({it.term for it in _SUMMED}),
+            line.occurred_on.between(period.first, period.last),
+            self.bodies.where(line),
+            known(line, self.at_position),
+        )
+        rows = self.connection.execute(query.group_by(sa.text("kind"), sa.text("code")))
+        return {(_SUMMED[row[0]], row[1]): _sum(*row[2:]) for row in rows if row[0] >= 0}
+
+    def papers(self, due: Due) -> dict[str, Sum]:
         """Count papers of the mediation by what is due and paid on them at the end of a period."""
         paper = papers(self.ledger, due, self.at_position).c
-        query = sa.select(
-            *_place(paper),
-            *(
-                sa.func.sum(sa.case((paper.is_over, value), else_=0))
-                for value in (1, paper.performed, paper.breached)
+        kinds = {
+            "all": (paper.is_over, None),
+            "performed": (sa.and_(paper.is_over, paper.performed == 1), None),
+            "breached": (sa.and_(paper.is_over, paper.breached == 1), None),
+            "due": (paper.due_high + paper.due_low > 0, (paper.due_high, paper.due_low)),
+            "applied": (
+                paper.applied_high + paper.applied_low > 0,
+                (paper.applied_high, paper.applied_low),
             ),
-            sa.func.sum(paper.due),
-            sa.func.sum(paper.applied),
-            sa.func.sum(sa.case((paper.due > 0, 1), else_=0)),
-        ).where(self.bodies.where(paper))
-        rows = self.connection.execute(query.group_by(*_place(paper)))
-        return [Papers(At(*row[:4]), *map(int, row[4:])) for row in rows]
+        }
+        columns = [
+            column
+            for counted, fen in kinds.values()
+            for column in (
+                sa.func.sum(sa.case((counted, 1), else_=0)),
+                sa.func.count(sa.case((counted, paper.case_id)).distinct()),
+                *(map(sa.func.sum, fen) if fen else (sa.literal(0), sa.literal(0))),
+            )
+        ]
+        row = self.connection.execute(sa.select(*columns).where(self.bodies.where(paper))).one()
+        return {kind: _sum(*row[at * 4 : at * 4 + 4]) for at, kind in enumerate(kinds)}
 
-    def late(self, on: date) -> list[tuple[At, int]]:
-        """Count the dates that were open on a day, and over."""
+    def late(self, on: date) -> list[tuple[At, str, int]]:
+        """Count the dates of each case that were open on a day, and over."""
         duty = self.ledger.duty.c
-        place = _place(duty)
-        query = sa.select(*place, sa.func.count()).where(
+        keys = (*_place(duty), duty.case_number)
+        query = sa.select(*keys, sa.func.count()).where(
             overdue(self.ledger, on, self.at_position), self.bodies.where(duty)
         )
-        return [(At(*row[:4]), row[4]) for row in self.connection.execute(query.group_by(*place))]
+        rows = self.connection.execute(query.group_by(*keys))
+        return [(At(*row[:4]), row[4], row[5]) for row in rows]
+
+
+def _is_of(line: Any, flow: Flow) -> sa.ColumnElement[bool]:
+    found = [line.term == flow.term, line.matter == flow.matter]
+    if flow.details:
+        found.append(line.detail.in_(flow.details))
+    return sa.and_(*found)
+
+
+_HALF = 10**9
+
+
+def halves(fen: Any) -> tuple[sa.ColumnElement[int], sa.ColumnElement[int]]:
+    """Split fen in whole thousands of millions and the rest; SQLite adds up no more than 64 bits.
+
+    The sums of each of the two are put together again by `_sum`.
+    """
+    return fen // _HALF, fen % _HALF
+
+
+def _sum(lines: Any, cases: Any, high: Any, low: Any) -> Sum:
+    return Sum(int(lines or 0), int(cases), int(high or 0) * _HALF + int(low or 0))
 
 
 def _bucket(day: Any, breaks: Sequence[date]) -> sa.Case[int]:
@@ -302,7 +370,8 @@ def papers(ledger: Ledger, due: Due, at_position: int | None) -> sa.Subquery:
         .group_by(paid.c.obligation_id)
         .subquery()
     )
-    got = sa.func.coalesce(sums.c.paid, 0)
+    # No more is applied to an obligation than it comes to, so this sum is none of thousands.
+    got = sa.cast(sa.func.coalesce(sums.c.paid, 0), sa.BigInteger)
     late = sa.and_(
         owed.c.due_on <= due.last,
         owed.c.due_on < due.today,
@@ -311,17 +380,24 @@ def papers(ledger: Ledger, due: Due, at_position: int | None) -> sa.Subquery:
     falls_due = due.falls_in(owed.c.due_on)
     return (
         sa.select(
+            owed.c.case_id,
             owed.c.paper_id,
             *_place(owed.c),
             (sa.func.max(owed.c.due_on) <= due.last).label("is_over"),
             sa.func.min(sa.case((got >= owed.c.fen, 1), else_=0)).label("performed"),
             sa.func.max(sa.case((late, 1), else_=0)).label("breached"),
-            sa.func.sum(sa.case((falls_due, owed.c.fen), else_=0)).label("due"),
-            sa.func.sum(sa.case((falls_due, got), else_=0)).label("applied"),
+            *(
+                sa.func.sum(sa.case((falls_due, half), else_=0)).label(name)
+                for name, half in zip(
+                    ("due_high", "due_low", "applied_high", "applied_low"),
+                    (*halves(owed.c.fen), *halves(got)),
+                    strict=True,
+                )
+            ),
         )
         .select_from(owed.outerjoin(sums, sums.c.obligation_id == owed.c.obligation_id))
         .where(stands(ledger, owed.c, due, at_position))
-        .group_by(owed.c.paper_id, *_place(owed.c))
+        .group_by(owed.c.case_id, owed.c.paper_id, *_place(owed.c))
         .subquery()
     )
 

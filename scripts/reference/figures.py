@@ -24,7 +24,8 @@ def figure_page() -> str:
         "Figures · 统计指标",
         f"Wording: `{REF}`. Days are those on which things happened; `at` and `position` ask as of "
         "what was recorded. No figure here is official. Levels and the heads of the return stand "
-        "in [ladder.md](ladder.md).",
+        "in [ladder.md](ladder.md); how they are asked for, in "
+        "[read figures](../how-to/read-figures.md).",
         *(block for it in FORMULAS for block in _figure(it)),
     )
 

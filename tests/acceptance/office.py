@@ -212,7 +212,7 @@ class Office:
         ends_at = monotonic() + _PATIENCE
         while (found := happened()) is None:
             assert monotonic() < ends_at, "it did not happen"
-            sleep(0.1)
+            sleep(0.02)
         return found
 
     def caught_up(self, client: httpx.Client, url: str, query: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from tests.acceptance.office import Office, company, wage_claim, worker
+import pytest
+
+from mediation import authority
+from tests.acceptance.office import Office, Person, company, wage_claim, worker
 from tests.serving import DISTRICT, EAST, VILLAGE, WEST
 
 NOW = "2026-03-02T09:00:00+08:00"
@@ -83,3 +87,57 @@ def test_a_coordinator_states_a_reason_and_every_clear_reading_is_recorded(
     assert [(it["kind"], it["reason"], it["actor_id"]) for it in records] == [
         ("read-clear", "complaint", coordinator.account_id)
     ]
+
+
+def counsel_for(office: Office, case: str, clients: list[str]) -> Person:
+    """Open the account of a lawyer and appoint him for these applicants of an aided matter."""
+    coordinator, lead = office.person("coordinator", DISTRICT), office.person("lead", EAST)
+    account = coordinator.network("open-account", display_name="示例律师")["stream_id"]
+    coordinator.network("grant-role", account_id=account, role="counsel", body_id=EAST)
+    office.hires("counsel", EAST, account)
+    lead.do(case, "appoint-counsel", counsel_id=account, for_ids=clients, firm="欧阳示例律所")
+    return office.person("counsel", EAST)
+
+
+def opened_by(person: Person, case: str) -> list[Any]:
+    """Give what somebody reads in clear: names, identities and phones of all, and all texts."""
+    shown = person.case(case, personal="clear")
+    parties = [*shown["applicants"], *shown["respondents"]]
+    told = [it[field] for it in parties for field in ("name", "id_number", "phone")]
+    told += [it["text"] for it in shown["texts"]]
+    steps = person.client.get(f"/cases/{case}/replay?personal=clear")
+    assert all(text in steps.text for text in told if text not in (None, "＊＊＊"))
+    return [it for it in told if it not in (None, "＊＊＊")]
+
+
+def prove_only_clients(office: Office) -> None:
+    """Require that the lawyer of one of two workers opens that one's data and no more."""
+    lead = office.person("lead", EAST)
+    people = [
+        worker(name, id_number=f"37010219800101{at}000", phone=f"1390000000{at}")
+        for at, name in enumerate(NAMES)
+    ]
+    trader = {"role": "EMPLOYER", "party_kind": "SOLE_TRADER", "name": "欧阳示例老板"}
+    typed = wage_claim(100, 200) | {"applicants": people, "respondents": [trader]}
+    case = lead.register(**typed | {"matter_kind": "AID"})
+    lead.do(case, "grant-aid", criteria_code="wage-arrears")
+
+    counsel = counsel_for(office, case, lead.parties(case)[:1])
+
+    assert opened_by(counsel, case) == [NAMES[0], "370102198001010000", "13900000000"]
+    assert len(opened_by(lead, case)) == 9, "the proof has teeth"
+
+
+def test_counsel_opens_what_is_about_his_clients_alone(opened: Callable[[str], Office]) -> None:
+    """Neither the other worker, nor the employer, nor what the office wrote (ADR 0030)."""
+    prove_only_clients(opened(NOW))
+
+
+def test_the_proof_goes_red_where_counsel_reads_as_a_mediator_does(
+    opened: Callable[[str], Office], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A twin that takes everybody assigned for the same opens the other side to a lawyer."""
+    yes = authority.ClearReading.YES
+    monkeypatch.setattr(authority, "may_read_clear", lambda *_, **__: yes)
+    with pytest.raises(AssertionError):
+        prove_only_clients(opened(NOW))

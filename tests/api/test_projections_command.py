@@ -189,6 +189,18 @@ def test_what_cannot_be_done_is_explained(engine):
         assert "--all" in ran("projections", *wrong, code=2).stderr
 
 
+def test_a_read_model_that_nobody_keeps_up_is_not_called_right(tmp_path, monkeypatch):
+    """On a store that was never served there is nothing to compare with: 1, and what to start."""
+    monkeypatch.delenv("MEDIATION_DATABASE_URL", raising=False)
+    monkeypatch.setenv("MEDIATION_DATA_DIR", str(tmp_path))
+    ran("migrate")
+
+    for arguments in (("rebuild", "--all"), ("rebuild", "worklist", "--check")):
+        printed = ran("projections", *arguments, code=1).stdout
+        assert "读模型尚未启用；请先启动 serve 或 worker" in printed
+        assert "与原数据一致" not in printed
+
+
 def test_a_busy_database_is_told_in_words(engine):
     """Whoever holds what a rebuild needs is waited for five seconds, then it says what to do."""
     with writing(engine.read_engine) as connection:

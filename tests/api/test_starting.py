@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,9 +26,12 @@ from api.founding import found_district
 from api.settings import Settings
 from api.worker import work
 from mediation import kernel
-from mediation.errors import Malformed, MediationError, Unsafe
+from mediation.errors import Malformed, MediationError, NotFound, Unsafe
 from mediation.network import OpenServicePoint
+from mediation.store import tail
+from projections import runner
 from tests.api.desk import register
+from tests.databases import BACKENDS
 from tests.serving import DISTRICT_CODE, EAST, MONDAY, served
 
 FIRST = [
@@ -186,6 +190,31 @@ def test_a_follower_that_fails_is_shown_and_not_restarted(
     assert engine.failed == {"worklist": "unknown-event"}
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_who_follows_ends_at_once_when_told(
+    backend: str,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Nobody sleeps a wait for the log, or a rest between batches, to its end."""
+    monkeypatch.setitem(tail.POLL_SECONDS, backend, 60.0)
+    monkeypatch.setattr(runner, "_IDLE", 60.0)
+    database = request.getfixturevalue(f"{backend}_database")
+    chosen = Settings(data_dir=tmp_path, database_url=database)
+    bootstrap.migrate_all(chosen, at=system_clock())
+    engine = bootstrap.build(chosen, env={})
+    try:
+        engine.follow()
+        time.sleep(0.3)
+        began = time.monotonic()
+        engine.stop()
+        engine.wait()
+        assert time.monotonic() - began < 20
+    finally:
+        engine.close()
+
+
 # The command line
 
 Run = Callable[..., Any]
@@ -254,8 +283,16 @@ def test_a_case_is_looked_at_from_the_command_line(tmp_path: Path, monkeypatch, 
     assert "13900001111222" not in json.dumps([shown, history])
     assert [it["topic"] for it in history["items"]] == ["case.registered/1"]
     assert len(digest["digest"]) == 64
-    for arguments in (["case", "show", case_id], ["case", "history", case_id]):
-        plain = CliRunner().invoke(cli.app, arguments)
+    for arguments, known in (
+        (("show", case_id, "--version", "999"), "本案现有第1至1版"),
+        (("diff", case_id, "--to", "999"), "本案现有第1至1版"),
+        (("show", case_id, "--at", "2000-01-01T00:00:00Z"), "该时点本案尚未登记"),
+    ):
+        with pytest.raises(NotFound) as absent:
+            command("case", *arguments)
+        assert known in absent.value.detail.zh
+    for name in ("show", "history"):
+        plain = CliRunner().invoke(cli.app, ["case", name, case_id])
         assert "已登记" in plain.stdout
 
 
@@ -349,9 +386,25 @@ def test_a_refusal_is_printed_in_both_languages_without_a_traceback(
 
     assert left.value.code == 1
     said = capsys.readouterr().err
+    assert said.count("\n") == 2
     assert "无需单独运行" in said
     assert "mediation serve" in said
     assert "Traceback" not in said
+
+
+def test_what_has_no_detail_is_said_once(
+    command: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """The title alone, in each language."""
+    command("bootstrap", *FIRST)
+    monkeypatch.setattr(sys, "argv", ["mediation", "case", "show", "无"])
+    with pytest.raises(SystemExit):
+        cli.main()
+
+    assert capsys.readouterr().err.splitlines() == [
+        "未找到，或不在您的查看范围内。",
+        "Not found, or outside what you may see.",
+    ]
 
 
 def test_help_loads_nothing_of_the_engine():

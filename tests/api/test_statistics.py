@@ -123,6 +123,11 @@ def test_nobody_reads_figures_of_bodies_outside_his_scope(office: Served):
     records = office.client_for("auditor", DISTRICT).get("/access-records").json()["items"]
     mine = [it for it in records if it["actor_id"] == str(office.accounts["lead", EAST])]
     assert (mine[0]["kind"], mine[0]["route"]) == ("out-of-scope", "GET /statistics")
+    lines = east.get(f"{ROUTE}/F01/lines", params={"part": "registered", "within": DISTRICT})
+    assert_problem(lines, 404)
+    records = office.client_for("auditor", DISTRICT).get("/access-records").json()["items"]
+    mine = [it for it in records if it["actor_id"] == str(office.accounts["lead", EAST])]
+    assert mine[0]["route"] == "GET /statistics/{code}/lines"
     assert_problem(office.client_for("liaison", FACTORY).get(ROUTE), 403)
     with office.client() as nobody:
         assert_problem(nobody.get(ROUTE), 401)
@@ -145,6 +150,54 @@ def test_whoever_does_not_see_the_cases_is_told_no_small_number(office: Served):
         assert of(answer, "F01")["value"] is None
         lines = client.get(f"{ROUTE}/F01/lines", params={**of_factory, "part": "registered"})
         assert_problem(lines, 403)
+        # What is withheld of one figure hangs on the others, so asking for it alone tells no more.
+        alone = ask(client, office, **of_factory, formula="F01")
+        assert alone["figures"] == [of(answer, "F01")]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"position": "1"},
+        {"at": "2026-01-15T12:00:00+08:00"},
+        {"at": "2026-01-31T23:59:59Z"},
+        {"at": "2026-01-31T23:59:59.5+08:00"},
+        {"from": "2026-01-05", "to": "2026-01-05"},
+        {"from": "2026-01-02", "to": "2026-01-31"},
+        {"from": "2026-01-01", "to": "2026-01-30"},
+        {"level": "township"},
+        {"group": "township-street"},
+    ],
+)
+def test_whoever_does_not_see_the_cases_cannot_set_two_sums_apart(
+    office: Served, query: dict[str, str]
+):
+    """No position, no moment within a month, no days but whole months, no level alone."""
+    for role, body in (("dashboard", DISTRICT), ("lead", FACTORY)):
+        answer = office.client_for(role, body).get(ROUTE, params=query)
+        assert_problem(answer, 403, "too-fine")
+    seen = office.client_for("lead", EAST).get(ROUTE, params=query)
+    assert seen.status_code in (200, 400), "only a position before the log is refused to a lead"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {},
+        {"from": "2026-01-01", "to": "2026-01-31"},
+        {"from": "2025-11-01", "to": "2026-02-28"},
+        {"from": "2026-01-01"},
+        {"at": "2020-01-31T23:59:59+08:00"},
+        {"at": "2020-02-29T15:59:59Z", "from": "2020-01-01"},
+        {"within": EAST},
+    ],
+)
+def test_whole_months_are_told_to_everybody_who_reads_figures(
+    office: Served, query: dict[str, str]
+):
+    """From the first day of a month to the last of one, or to now; as of now, or a month's end."""
+    answer = office.client_for("dashboard", DISTRICT).get(ROUTE, params=query)
+    assert answer.status_code == 200, answer.text
 
 
 def test_the_lines_behind_a_number_are_read_page_by_page(office: Served):
@@ -280,16 +333,42 @@ def test_figures_are_read_as_of_any_moment(office: Served):
         ({"from": "yesterday"}, 422),
         ({"level": "nowhere"}, 422),
         ({"group": "nowhere"}, 422),
-        ({"formula": "F99"}, 404),
-        ({"formula": "sums"}, 422),
         ({"unknown": "1"}, 422),
+        ({"from": "0001-01-01"}, 422),
+        ({"from": "0001-02-01", "to": "0001-02-28"}, 422),
+        ({"from": "1989-12-31"}, 422),
+        ({"from": "1990-01-01"}, 200),
+        ({"to": "9999-12-31"}, 422),
+        ({"to": "2201-01-01"}, 422),
+        ({"from": "1990-01-01", "to": "2200-12-31"}, 200),
+        ({"from": "2200-12-01", "to": "2200-12-31"}, 200),
+        ({"at": "0001-02-01T12:00:00Z"}, 422),
+        ({"at": "1980-02-01T12:00:00Z"}, 200),
+        ({"at": "0001-01-01T00:00:00+14:00"}, 422),
     ],
 )
 def test_a_question_that_makes_no_sense_is_told_what_to_do(
     office: Served, query: dict[str, str], status: int
 ):
-    """Days the wrong way round, a level, head or figure that there is not."""
-    assert_problem(office.client_for("lead", EAST).get(ROUTE, params=query), status)
+    """Days the wrong way round or out of all bounds, a level, head or figure that there is not."""
+    lead = office.client_for("lead", EAST)
+    lines = lead.get(f"{ROUTE}/F01/lines", params={**query, "part": "registered"})
+    for answer in (lead.get(ROUTE, params=query), lines):
+        if status == 200:
+            assert answer.status_code == status, answer.text
+        else:
+            assert_problem(answer, status)
+    if status == 422 and set(query) <= {"from", "to"}:
+        faults = {it["pointer"] for it in lead.get(ROUTE, params=query).json()["errors"]}
+        assert faults <= {"/query/from", "/query/to"}
+        assert faults
+
+
+def test_a_figure_that_there_is_not_is_told_so(office: Served):
+    """A code of no figure is not found; what is no code is no question."""
+    lead = office.client_for("lead", EAST)
+    assert_problem(lead.get(ROUTE, params={"formula": "F99"}), 404)
+    assert_problem(lead.get(ROUTE, params={"formula": "sums"}), 422)
 
 
 def test_a_part_that_there_is_not_has_no_lines(office: Served):

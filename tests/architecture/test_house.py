@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from api import openapi
-from scripts import check_docs, check_locks, check_size
+from scripts import check_docs, check_locks, check_size, mutants
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -72,6 +72,8 @@ def test_the_locks_hold_hashes_and_no_address():
         ("run.lock", check_locks.STAMP, "# ", "is older than the requirements"),
         ("dev.lock", "\npytest==", "\npytest-gone==", "does not pin pytest"),
         ("run.lock", "\nfastapi==", "\nfastapi==9", "differ on fastapi"),
+        ("mutants.lock", "\npytest==", "\npytest==9", "differ on pytest"),
+        ("mutants.lock", "\nmutmut==", "\nmutmut-gone==", "does not pin mutmut"),
     ],
 )
 def test_a_broken_lock_is_found(tmp_path, lock, old, new, finding):
@@ -86,11 +88,12 @@ def test_a_broken_lock_is_found(tmp_path, lock, old, new, finding):
     assert any(lock in found and finding in found for found in check_locks.problems(tmp_path))
 
 
-def test_a_changed_requirement_makes_both_locks_stale_until_they_are_stamped(tmp_path):
+def test_a_changed_requirement_makes_the_locks_stale_until_they_are_stamped(tmp_path):
     """Editing a dependency without compiling the locks is found without a network."""
     shutil.copytree(ROOT / "requirements", tmp_path / "requirements")
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    write(tmp_path, {"pyproject.toml": text.replace('"structlog>=26.1,', '"structlog>=26.0,')})
+    text = text.replace('"structlog>=26.1,', '"structlog>=26.0,').replace('"mutmut>=', '"mutmut>')
+    write(tmp_path, {"pyproject.toml": text})
     stale = [found for found in check_locks.problems(tmp_path) if "is older" in found]
 
     assert len(stale) == len(check_locks.GROUP_OF)
@@ -99,6 +102,26 @@ def test_a_changed_requirement_makes_both_locks_stale_until_they_are_stamped(tmp
     check_locks.write_stamps(tmp_path)
 
     assert list(check_locks.problems(tmp_path)) == []
+
+
+# Mutants
+
+
+def test_in_their_copy_the_program_is_the_same_without_decorators():
+    """What registers a function is called below it, so that mutmut reaches its body."""
+    written = (
+        "@guard(\n    'none',\n    '无',\n)\ndef f(case):\n    return case\n\n\n"
+        "class C:\n    @property\n    def p(self):\n        return 1\n\n"
+        "    @staticmethod\n    def s():\n        return 2\n\n\n"
+        "@evolves(X)\ndef _(case):\n    return case\n"
+    )
+
+    assert mutants.undecorated(written) == (
+        "def f(case):\n    return case\nf = guard('none', '无')(f)\n\n\n"
+        "class C:\n    def p(self):\n        return 1\n    p = property(p)\n\n"
+        "    @staticmethod\n    def s():\n        return 2\n\n\n"
+        "def evolves_X(case):\n    return case\nevolves_X = evolves(X)(evolves_X)\n"
+    )
 
 
 # Sizes and names
@@ -232,10 +255,15 @@ SOUND = {f"{package}/__init__.py": "" for package in PACKAGES} | {
     "projections/runner.py": "import projections.worklist\n",
     "api/clock.py": "",
     "api/app.py": "import fastapi, projections.runner, mediation.application\n",
+    "api/cli.py": "import api.demo.run\n",
+    "api/demo/__init__.py": "",
+    "api/demo/run.py": "import api.app\n",
+    "benchmarks/office.py": "import api.demo.run\n",
 }
 BREAKS = [
     ("packages", "projections/base.py", "import api.clock"),
     ("packages", "api/clock.py", "import benchmarks"),
+    ("demo", "api/clock.py", "import api.demo.run"),
     ("layers", "mediation/case/intake.py", "import mediation.store.recorder"),
     ("layers", "mediation/reading.py", "import mediation.application"),
     ("layers", "mediation/approvals.py", "import mediation.reading"),

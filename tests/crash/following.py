@@ -23,6 +23,7 @@ ENDED = "ended"
 # At import, which happens once before all forks: what a child would else read anew in each life.
 for _url in ("sqlite://", "postgresql+psycopg://"):
     make_url(_url).get_dialect().import_dbapi()
+_MODELS = projections()
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def follow(following: Following, at_work: Connection) -> None:
     """Keep all read models up, a few events at a time; says so when each has moved once."""
     with opened(following.database) as (log, read):
         followers = [
-            following.follower_type(it, log, read, batch=following.batch) for it in projections()
+            following.follower_type(it, log, read, batch=following.batch) for it in _MODELS
         ]
         for follower in followers:
             follower.step()
@@ -78,7 +79,7 @@ def rebuild(following: Following, at_work: Connection) -> None:
 
     with opened(following.database) as (log, read):
         at_work.send("")
-        for model in projections():
+        for model in _MODELS:
             Telling(model, log, read, batch=following.batch).run()
         at_work.send(ENDED)
         Event().wait()

@@ -44,6 +44,7 @@ PERSON = PartyEntry(
     phone=Personal("13800000000"),
     address=Personal("恒街1号"),
 )
+SECOND_PERSON = msgspec.structs.replace(PERSON, id_number=Personal("370102200402020000"))
 COMPANY = PartyEntry(
     role="EMPLOYER",
     party_kind="COMPANY",
@@ -57,7 +58,7 @@ def a_long_case() -> Scenario:
     told = Scenario().registered(
         body_id="factory",
         oral=True,
-        applicants=(PERSON, PERSON),
+        applicants=(PERSON, SECOND_PERSON),
         respondents=(COMPANY,),
         lines=(
             LineEntry(applicant=0, cause="C13", claimed_fen=80_000),

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from api import cli
 from api.bootstrap import build
+from api.screen import width
 from api.settings import Settings
 from mediation.errors import Malformed, MediationError, NotFound
 from tests.integration.test_tutorial import blocks
@@ -47,6 +48,7 @@ def demo(played: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The demo's store as the configured one."""
     monkeypatch.setenv("MEDIATION_DATA_DIR", str(played))
     monkeypatch.delenv("MEDIATION_DATABASE_URL", raising=False)
+    monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.chdir(played)
     return played
 
@@ -157,13 +159,30 @@ def test_each_reading_in_clear_is_on_record(demo: Path):
         said(command)
     before = records(account)
     for name in ("show", "replay", "diff"):
-        said(
-            f"mediation case {name} {CASE} --personal clear --reason audit-2026 --account {account}"
-        )
+        said(f"mediation case {name} {CASE} --personal clear --reason audit --account {account}")
 
     assert [(it.route, it.reason) for it in records(account)[: -len(before) or None]] == [
-        (f"CLI /case/{name}", "audit-2026") for name in ("diff", "replay", "show")
+        (f"CLI /case/{name}", "audit") for name in ("diff", "replay", "show")
     ]
+
+
+@pytest.mark.parametrize(
+    "reason", ["zhang-san-13900001111", "张三要看", "Ｃomplaint", "complaint;x", ""]
+)
+def test_a_reason_that_is_no_code_of_the_table_is_refused_and_leaves_no_record(
+    demo: Path, reason: str
+):
+    """A person's name and phone fit the form of a code, and are none: nothing is read or kept."""
+    account = coordinator_of(demo)
+    before = records(account)
+    for name in ("show", "replay", "diff"):
+        arguments = ["--personal", "clear", "--reason", reason, "--account", str(account)]
+        result = CliRunner().invoke(cli.app, ["case", name, CASE, *arguments])
+
+        assert isinstance(result.exception, Malformed), result.output
+        assert [it.table for it in result.exception.faults] == ["clear_reasons"]
+        assert reason not in str(result.exception) or not reason
+    assert records(account) == before
 
 
 def records(account: UUID) -> list[Any]:
@@ -209,6 +228,6 @@ def test_the_pages_keep_to_a_width_and_say_both_languages(demo: Path):
 
         assert steps
         assert all(" · Step " in line for line in steps)
-        assert max(map(len, printed.splitlines())) <= 120
+        assert max(map(width, printed.splitlines())) <= 100
         assert "UNSET" not in printed
         assert "Sealed(" not in printed

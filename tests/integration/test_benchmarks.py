@@ -6,7 +6,10 @@ import json
 import signal
 import subprocess
 import sys
+import time
+from collections import Counter
 from contextlib import ExitStack
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -17,10 +20,11 @@ from eventsourcing.utils import Environment
 
 from benchmarks import appending, exactness, goals
 from benchmarks.bench import libpq
-from benchmarks.history import a_log
+from benchmarks.history import a_log, copies
 from benchmarks.load import Acknowledged
 from benchmarks.peers.naive import environment_of
 from benchmarks.report import is_good, row, table
+from mediation.store import Receipt, Recorded
 from tests.wiring import a_registration, an_office
 
 pytestmark = pytest.mark.long
@@ -159,3 +163,52 @@ def test_an_answer_that_is_not_in_the_log_is_found(database):
 
         assert exactness.judged(office.mediation.log, [there]) == (0, 1)
         assert exactness.judged(office.mediation.log, [there, elsewhere, lost]) == (2, 3)
+        with pytest.raises(LookupError):
+            exactness.judged(office.mediation.log, [])
+
+
+def test_a_run_in_which_nothing_was_written_proves_nothing(database):
+    """Writers that write nothing, and a reader who misses none of it, are no exact log."""
+
+    def append(_stream: UUID, _version: int, _topic: str, _state: bytes) -> None:
+        time.sleep(0.01)
+
+    with pytest.raises(LookupError):
+        exactness.tailed([append], lambda _after: [], list, 0.1)
+
+
+def test_copied_lives_are_spread_over_days_and_nothing_else_changes():
+    """Every date of a copy is moved by the same whole weeks; its bytes stay as many."""
+    case_id, was = uuid4(), date(2026, 11, 27)
+    receipt = Receipt(
+        command_id=uuid4(), body_mac=bytes(32), command_type="register-case", result=b"{}"
+    )
+    said = {
+        "case_id": str(case_id),
+        "occurred_at": f"{was}T01:00:00Z",
+        "due_on": str(was + timedelta(days=5)),
+        "code": "2026-11",
+    }
+    stored = Recorded(
+        originator_id=case_id,
+        originator_version=1,
+        topic="case.registered/1",
+        state=json.dumps(said).encode(),
+        id=1,
+        recorded_at=datetime(2026, 11, 27, tzinfo=UTC),
+        command_end=1,
+    )
+    lives = [(case_id, [(receipt, [stored])])]
+
+    days = Counter[date]()
+    for copied in copies(lives, 400, weeks=60):
+        ((*_, state),) = copied.events
+        told = json.loads(state)
+        on = date.fromisoformat(told["occurred_at"].partition("T")[0])
+        days[on] += 1
+        assert date.fromisoformat(told["due_on"]) - on == timedelta(days=5)
+        assert (told["code"], len(state)) == ("2026-11", len(stored.state))
+
+    assert len(days) == 60
+    assert {on.weekday() for on in days} == {was.weekday()}
+    assert (min(days), max(days)) == (was - timedelta(weeks=59), was)

@@ -21,9 +21,10 @@ from sqlalchemy.engine import make_url
 
 from api.demo.district import POINTS, PUBLISHED_COUNT, STAFF, SUBCENTRE
 from api.demo.pages import COLUMNS, pages, story_page
+from api.demo.progress import NOTICE
 from api.demo.run import run
-from api.demo.screen import NOTICE, width
 from api.demo.stories import STORIES, two_machines
+from api.screen import width
 from api.settings import Settings
 from mediation.errors import Unsafe
 from mediation.store import Log, open_engine

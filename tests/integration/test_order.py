@@ -15,7 +15,12 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-from eventsourcing.persistence import IntegrityError, OperationalError, StoredEvent
+from eventsourcing.persistence import (
+    IntegrityError,
+    OperationalError,
+    PersistenceError,
+    StoredEvent,
+)
 from sqlalchemy import Connection, Engine, func, insert, select, text
 
 from mediation.store import (
@@ -471,6 +476,37 @@ def test_a_crowd_is_written_in_few_batches_and_an_interrupt_leaves_nobody_waitin
     assert all(command.first == 1 for command in crowd)
     # Six fill the first two batches up to four; a command id never comes twice in one batch.
     assert sizes == [1, 4, 3, 1]
+
+
+def test_a_crowd_whose_batch_fails_is_told_why_and_nobody_writes_it_again():
+    """Each caller gets the error, none takes the failed batch for its own turn."""
+    sizes: list[int] = []
+    first_began, others_wait = Event(), Event()
+
+    def run(batch: Any) -> None:
+        sizes.append(len(batch))
+        if len(sizes) == 1:
+            first_began.set()
+            others_wait.wait()
+        raise OSError("no space left")
+
+    group = GroupCommit(run)
+    crowd = [Waiting([], {}, None) for _ in range(4)]
+    with ThreadPoolExecutor(len(crowd)) as threads:
+        done = [threads.submit(group.submit, crowd[0])]
+        first_began.wait()
+        for command in crowd[1:]:
+            done.append(threads.submit(group.submit, command))
+            while command not in group._queue:
+                time.sleep(0.001)
+        others_wait.set()
+        for submitted in done:
+            submitted.result(timeout=5)
+
+    assert sizes == [1, 3]
+    for command in crowd:
+        assert isinstance(command.error, PersistenceError)
+        assert str(command.error) == "no space left"
 
 
 def test_a_follower_in_another_process_is_woken(recorder, neighbour):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import date
 from typing import TypeVar
 from uuid import UUID
@@ -12,6 +14,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import Engine
+from structlog.testing import capture_logs
 
 from api.bootstrap import projections
 from mediation.authority import Scope
@@ -22,7 +25,7 @@ from mediation.network.accounts import Grant, Role
 from mediation.store import Log, advance, migrate, open_engine, writing
 from projections.base import PARKED, QUARANTINE, Projection, create, freshness, reading
 from projections.case_file import CaseFile
-from projections.runner import TRIES, Follower
+from projections.runner import BATCHES, TRIES, Follower, Turns, is_outage
 from projections.worklist import Worklist
 from tests.conftest import DISTRICT, LOG_ID
 from tests.databases import BACKENDS
@@ -356,6 +359,117 @@ def test_a_transient_fault_parks_nothing(filled, store):
 
     assert rows(store, PARKED) == []
     assert digest(store, stumbling) == digest(store, sound)
+
+
+class Counts(Follower):
+    """Counts the transactions it tries."""
+
+    tried = 0
+
+    def _apply(self, position, batch):
+        self.tried += 1
+        super()._apply(position, batch)
+
+
+def test_a_poison_event_costs_few_transactions(filled, store, lived):
+    """What was refused as a whole is halved: the sound events are not folded one by one."""
+    (projection,) = made(store, Chokes(next(iter(lived.cases))))
+    follower = Counts(projection, filled, store)
+    batch = filled.read(0, BATCHES[store.dialect.name])
+    poisons = sum(it.topic == "case.consent-recorded/1" for it in batch)
+    commands = len({it.command_end for it in batch})
+
+    assert follower.step() == len(batch) == filled.head().position
+    assert len(rows(store, QUARANTINE)) == 1
+    assert poisons > 1
+    assert follower.tried <= 1 + 2 * commands.bit_length() + TRIES < commands / 3
+
+
+def test_a_database_that_does_not_answer_is_told_once_and_waited_out(
+    filled, store, monkeypatch: pytest.MonkeyPatch
+):
+    """An outage stops no follower and is no silence; one line tells it, with nothing personal."""
+    (worklist,) = made(store, Worklist())
+    monkeypatch.setattr("projections.runner._REST", 0.01)
+    left = 3
+
+    class Out(Follower):
+        def step(self, until=None):
+            nonlocal left
+            left -= 1
+            if left >= 0:
+                raise sa.exc.OperationalError("", {}, sqlite3.OperationalError("名字"))
+            return super().step(until)
+
+    follower, stop = Out(worklist, filled, store), threading.Event()
+    thread = threading.Thread(target=follower.run, args=(stop,))
+    with capture_logs() as logged:
+        thread.start()
+        assert follower.wait_for(filled.head().position, timeout=30)
+        stop.set()
+        filled.wake()
+        thread.join()
+
+    assert logged == [
+        {
+            "event": "the database does not answer; a follower waits",
+            "log_level": "warning",
+            "follower": worklist.follower,
+            "error": "OperationalError",
+        }
+    ]
+
+
+def test_a_missing_table_is_no_outage(filled, store):
+    """It will not come back by waiting: the follower stops, and says that it did."""
+    (worklist,) = made(store, Worklist())
+    with writing(store) as connection:
+        worklist.metadata.drop_all(connection)
+    follower = Follower(worklist, filled, store)
+
+    with pytest.raises(sa.exc.DBAPIError) as fault:
+        follower.run(threading.Event())
+    assert not is_outage(fault.value)
+    assert follower.position == 0
+
+
+def test_a_locked_database_is_an_outage(tmp_path):
+    """Whoever holds the lock lets go of it some time."""
+    file = tmp_path / "held.db"
+    with closing(sqlite3.connect(file, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        with (
+            closing(sqlite3.connect(file, timeout=0, isolation_level=None)) as other,
+            pytest.raises(sqlite3.OperationalError) as locked,
+        ):
+            other.execute("BEGIN IMMEDIATE")
+
+    assert is_outage(locked.value)
+    assert is_outage(sa.exc.OperationalError("", {}, locked.value))
+
+
+def test_turns_are_taken_in_the_order_of_asking():
+    """Who has just had a turn does not get the next one while others wait."""
+    turns, order = Turns(), list[int]()
+
+    def ask_twice(number: int, asked: threading.Event) -> None:
+        for _ in range(2):
+            with turns.one():
+                order.append(number)
+                asked.wait(10)
+
+    gates = [threading.Event() for _ in range(3)]
+    threads = [threading.Thread(target=ask_twice, args=it) for it in enumerate(gates)]
+    for number, thread in enumerate(threads):
+        thread.start()
+        while len(turns._queue) <= number:
+            time.sleep(0.001)
+    for gate in gates:
+        gate.set()
+    for thread in threads:
+        thread.join(10)
+
+    assert order == [0, 1, 2, 0, 1, 2]
 
 
 def test_an_event_of_a_newer_release_stops_the_follower(filled, store):

@@ -49,11 +49,12 @@ from mediation.store import (
     check_store,
     create_tracking,
     migrate,
+    migrations,
     open_engine,
     upsert,
     writing,
 )
-from mediation.store.tables import EVENT, LOG_HEAD
+from mediation.store.tables import EVENT, LOG_HEAD, SCHEMA_VERSION
 from tests.conftest import DISTRICT, LOG_ID, Clock
 from tests.databases import administering
 
@@ -288,6 +289,32 @@ def test_the_application_role_can_append_and_nothing_else(postgresql_database, c
     owner.dispose()
 
 
+def test_topics_that_are_rare_are_found_over_any_distance(recorder):
+    """As many as were asked for, in order, however many other events lie between them."""
+    rare = (1, 600, 1300)
+    recorder.insert_events(
+        [
+            stored(LOG_ID, version, "case.closed/1" if version in rare else "case.noted/1")
+            for version in range(1, 1401)
+        ]
+    )
+
+    def found(limit: int) -> tuple[int, ...]:
+        topics = ["case.closed/1"]
+        return tuple(it.id for it in recorder.select_notifications(1, limit, topics=topics))
+
+    assert (found(1), found(2), found(9)) == (rare[:1], rare[:2], rare)
+
+
+def test_a_stream_is_read_up_to_a_version(store, clock):
+    """What came later is not in it: a case as of a version folds no more than it had."""
+    with Log(store, clock=clock) as log:
+        log.log_recorder.insert_events([stored(LOG_ID, version) for version in (1, 2, 3)])
+
+        assert [it.originator_version for it in log.events_of(LOG_ID, lte=2)] == [1, 2]
+        assert [it.originator_version for it in log.events_of(LOG_ID)] == [1, 2, 3]
+
+
 def test_migrating_twice_does_nothing_and_a_checked_store_is_safe(store, recorder):
     """The second run keeps log id and kind; the check passes with events in the log."""
     again = migrate(store, district=DISTRICT, kind="live", log_id=uuid4(), at=NOW)
@@ -295,6 +322,29 @@ def test_migrating_twice_does_nothing_and_a_checked_store_is_safe(store, recorde
     check_store(store, district=DISTRICT, env={"PATH": "/bin"})
     assert again == 0
     assert (recorder.head().log_id, recorder.head().kind) == (LOG_ID, "test")
+
+
+def test_a_later_release_applies_its_own_step_to_an_older_store(store, recorder, monkeypatch):
+    """What is in the log stays; the step runs once, and the store says what it is now."""
+    assert len(migrations.STEPS) == SCHEMA_VERSION
+    recorder.insert_events([stored(uuid4(), 1)])
+    before = recorder.head()
+
+    def later(connection):
+        connection.execute(text("CREATE TABLE later (one INTEGER)"))
+
+    monkeypatch.setattr(migrations, "STEPS", (*migrations.STEPS, later))
+    monkeypatch.setattr("mediation.store.engine.SCHEMA_VERSION", SCHEMA_VERSION + 1)
+    with pytest.raises(Unsafe, match="mediation migrate"):
+        check_store(store, district=DISTRICT)
+
+    applied = [
+        migrate(store, district=DISTRICT, kind="live", log_id=uuid4(), at=NOW) for _ in range(2)
+    ]
+
+    assert applied == [1, 0]
+    check_store(store, district=DISTRICT)
+    assert recorder.head() == before
 
 
 def test_a_store_that_was_never_migrated_says_so(database, clock):

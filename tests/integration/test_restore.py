@@ -478,8 +478,13 @@ def test_a_copy_never_overwrites_and_an_interrupted_one_leaves_nothing(
     def interrupt(_done: int, _of: int) -> None:
         raise KeyboardInterrupt
 
+    def break_off(_done: int, _of: int) -> None:
+        raise BrokenPipeError
+
     with pytest.raises(KeyboardInterrupt):
         copy_database(source, target, progress=interrupt)
+    with pytest.raises(BrokenPipeError):
+        copy_database(source, target, progress=break_off)
     assert not [it for it in store.data_dir.iterdir() if it.name.startswith("copy")]
 
     copy_database(source, target)

@@ -13,7 +13,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.engine import URL, make_url
+from typer.testing import CliRunner
 
+from api import cli
 from api.bootstrap import build, migrate_all, projections
 from api.clock import system_clock
 from api.founding import found_district
@@ -21,7 +23,7 @@ from api.grants import LOG_GRANTS, VAULT_GRANTS, may_rewrite, read_grants
 from api.settings import Settings
 from api.upkeep import accept_loss, check
 from mediation.application import SYSTEM, Request
-from mediation.errors import Malformed, Unsafe
+from mediation.errors import Malformed, MediationError, Unsafe
 from mediation.network import OpenAccount, OpenServicePoint
 from mediation.privacy import Personal
 from mediation.store import open_engine
@@ -64,6 +66,9 @@ FORBIDDEN_IN_THE_LOG = (
     "DROP FUNCTION mediation_refuse_change() CASCADE",
     "SET session_replication_role = replica",
 )
+LOST = "UPDATE log_mark SET position = position + 1"
+"""What the vault says once an older log was restored beside it."""
+
 FORBIDDEN_IN_THE_VAULT = (
     "DELETE FROM vault_key",
     "TRUNCATE vault_key",
@@ -211,11 +216,30 @@ def test_the_owner_rebuilds_what_the_other_role_keeps_up(owned: Settings, servin
         app.close()
 
 
+def test_the_role_that_serves_rebuilds_nothing_and_is_told_who_does(
+    serving: Settings, monkeypatch: pytest.MonkeyPatch
+):
+    """Tables are made by the owner: no traceback, but by which role to run it."""
+    monkeypatch.setenv("MEDIATION_DATABASE_URL", serving.database_url or "")
+    monkeypatch.setenv("MEDIATION_VAULT_URL", serving.vault_url or "")
+
+    result = CliRunner().invoke(cli.app, ["projections", "rebuild", "worklist"])
+
+    assert isinstance(result.exception, MediationError)
+    assert result.exception.code == "owner-needed"
+    assert "migrate" in result.exception.detail.zh
+
+
 def test_the_role_that_serves_accepts_no_loss(owned: Settings, serving: Settings):
     """Going on after a loss is for the owner, and the other role is told so."""
     app = build(serving, env={})
     account_id = found_district(app, TOP, coordinator="示例统筹员").account_id
     app.close()
+    assert refusal(owned.vault_url, LOST) is None
+    vault = open_engine(owned.vault_url or "")
+    with vault.begin() as connection:
+        connection.exec_driver_sql(LOST)
+    vault.dispose()
     given: dict[str, Any] = {"position": 3, "account_id": account_id, "reason": "disk-failure"}
 
     with pytest.raises(Unsafe) as refused:

@@ -468,6 +468,7 @@ def test_a_key_read_while_it_is_destroyed_is_not_kept(engine, vault, clock):
     """A reading that overlaps a purge answers, but leaves nothing behind in the cache."""
     kid, key = vault.lease()
     beside = Vault(engine, randbytes=os.urandom, now=clock)
+    beside.purge(["another"])
 
     def purge(*_: object) -> None:
         beside.purge([kid])
@@ -498,6 +499,8 @@ def test_many_keys_are_found_at_once(engine, vault, clock):
     found = Vault(engine, randbytes=os.urandom, now=clock).keys([*leased, "unknown"])
 
     assert found == {**leased, "unknown": None}
+    assert vault.destroy(leased) == len(leased)
+    assert vault.fates([*leased, "unknown"]) == dict.fromkeys(leased, False)
 
 
 def test_a_secret_is_made_once(engine, vault, clock):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from threading import Event, Thread
+from threading import Event, Thread, Timer
 from typing import ClassVar
 from uuid import UUID
 
@@ -18,10 +18,11 @@ from structlog.testing import capture_logs
 from api.bootstrap import projections
 from mediation.errors import NotFound, Unsafe
 from mediation.store import Head, Log, Recorded, open_engine, writing
+from mediation.store.engine import holding
 from projections.base import PARKED, QUARANTINE, Projection, create, freshness, reading
 from projections.case_file import CaseFile
 from projections.runner import Follower
-from projections.upkeep import PREFIX, Copy, Left, Rebuild, drop, left, standing
+from projections.upkeep import PREFIX, Copy, Left, Rebuild, _lock_file, drop, left, standing
 from projections.worklist import Worklist
 from tests.projections.histories import Office, append
 from tests.wiring import read_models_beside
@@ -132,6 +133,7 @@ def test_a_read_model_that_never_began_is_left_to_its_follower(filled, store):
     rebuilt = Rebuild(projection, filled, store).run()
 
     assert (rebuilt.position, rebuilt.is_switched) == (0, False)
+    assert (rebuilt.is_begun, rebuilt.is_same) == (False, False)
     assert Follower(projection, filled, store).position == 0
 
 
@@ -351,6 +353,33 @@ def test_one_process_at_a_time_rebuilds_a_read_model(filled, store):
 
     assert Rebuild(follower.projection, filled, store).run(told).is_same
     assert set(refusals) == {"rebuild-under-way"}
+
+
+def test_asking_how_it_stands_stops_no_rebuild(filled, store):
+    """On PostgreSQL nothing is locked by asking; on SQLite a rebuild asks a second time."""
+    follower = live(store, filled, Worklist())
+    rebuild = Rebuild(follower.projection, filled, store, batch=20)
+    interrupted(rebuild, 1)
+    asked: list[str] = []
+
+    @sa.event.listens_for(store, "before_cursor_execute")
+    def _hear(_connection, _cursor, statement, *_rest) -> None:
+        asked.append(statement)
+
+    (stands,) = standing(store, filled, [follower.projection])
+    assert stands.rebuild is not None
+    assert not [it for it in asked if "advisory_lock" in it]
+
+    if store.dialect.name == "sqlite":
+        with ExitStack() as asking:
+            held = asking.enter_context(holding(_lock_file(store, follower.projection)))
+            assert held
+            timer = Timer(0.02, asking.pop_all().close)
+            timer.start()
+            assert rebuild.run().is_same
+            timer.join()
+    else:
+        assert rebuild.run().is_same
 
 
 # What cannot be folded

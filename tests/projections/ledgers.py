@@ -90,7 +90,7 @@ class Tape:
         """Read how far it goes."""
         return Head(self.until, START, LOG_ID, DISTRICT, "test")
 
-    def wait_beyond(self, position: int, timeout: float) -> bool:
+    def wait_beyond(self, position: int, timeout: float, **_stopped: Any) -> bool:
         """Nothing is to be waited for."""
         return self.until > position
 
@@ -198,10 +198,6 @@ def assert_equal(told: Figures, expected: dict[str, Rows]) -> None:
             assert_same(each, rows[each.level], figure.formula)
 
 
-CASES_ARE_DISTINCT = False
-"""Whether what a sum was made from is told in cases, each of them once."""
-
-
 def assert_same(told: Figure | OfLevel, reckoned: Reckoned, code: str = "") -> None:
     """Hold one figure against what was reckoned; no number is below 0, and no share above 1."""
     code = code or getattr(told, "formula", "")
@@ -225,14 +221,10 @@ def assert_same_part(told: Number, reckoned: Part, where: tuple[str, ...]) -> No
     """Hold one part against what was reckoned: its number, and of how many it tells."""
     assert told.value == reckoned.value, where
     assert told.value is None or told.value >= 0, where
-    if CASES_ARE_DISTINCT:
-        assert told.workers in (None, reckoned.workers), where
-        assert told.cases in (None, reckoned.cases), where
-        is_of_cases = reckoned.workers is not None or reckoned.cases is not None
-        assert (told.workers, told.cases) == (None, None) or is_of_cases, where
-        assert (told.workers, told.cases) != (None, None) or not is_of_cases, where
-    else:
-        assert told.workers == reckoned.workers, where
+    assert told.workers in (None, reckoned.workers), where
+    assert told.cases in (None, reckoned.cases), where
+    is_of_cases = reckoned.workers is not None or reckoned.cases is not None
+    assert is_of_cases == (told.workers is not None or told.cases is not None), where
 
 
 class Kept(NamedTuple):

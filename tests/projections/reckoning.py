@@ -361,8 +361,9 @@ class Reckoner:
         return Reckoned({**own, **aided, "demand": self._fen("paid", "DEMAND")}, total)
 
     def _f16(self) -> Reckoned:
-        ended = self._own("concluded")
-        days, cases = sorted(it.days for it in ended), len({it.case_id for it in ended})
+        days = sorted(it.days for it in self._own("concluded"))
+        # Days are those of acceptances: a case that was concluded twice counts twice (F02).
+        cases = len(days)
 
         def kept_by(percent: int) -> int | None:
             return next(

@@ -307,6 +307,7 @@ def test_an_unknown_calendar_is_refused(ref: str) -> None:
         (b'"2015": {', b'"2055": {'),  # a year is missing
         (b'"2026": {', b'"2025": {'),  # a year twice
         (b'["10-01", "10-02", "10-05"', b'["10-01", "10-02", "10-04"'),  # a Sunday as a holiday
+        (b'["10-01", "10-02", "10-05"', b'["10-01", "10-02", "10-03"'),  # a Saturday
         (b'["01-04", "02-14"', b'["01-05", "02-14"'),  # a Monday as made up
         (b'"02-14"', b'"02-30"'),
         (b'"source"', b'"origin"'),

@@ -159,6 +159,26 @@ def test_a_citation_by_analogy_says_so():
     assert cite("L-LDMA 10(1)")["zh"].endswith("第十条第（一）项")
 
 
+def test_only_what_is_cited_by_analogy_is_called_so():
+    """In a list it is this law and no other, wherever it stands."""
+    told = cite("cf. P-4; L-LDMA 14; cf. L-PROV 30; cf. L-PROV 31; L-ZJ 10")
+
+    assert told["zh"] == (
+        "依据：参照《关于加强新就业形态劳动纠纷一站式调解工作的通知》（人社厅发〔2024〕4号）、"
+        "《中华人民共和国劳动争议调解仲裁法》第十四条、"
+        "参照《企业劳动争议协商调解规定》第三十条、第三十一条、"
+        "《浙江省劳动人事争议调解仲裁条例》第十条"
+    )
+    assert told["en"] == (
+        "Basis: by analogy Notice on Strengthening One-stop Mediation of Platform-work Labour "
+        "Disputes (Ministry of Human Resources, General Office, 2024 No. 4); "
+        "Labour Dispute Mediation and Arbitration Law, Article 14; by analogy Provisions on "
+        "Consultation and Mediation of Enterprise Labour Disputes, Article 30 and Article 31; "
+        "Zhejiang Regulations on Mediation and Arbitration of Labour and Personnel Disputes, "
+        "Article 10"
+    )
+
+
 # Released files only grow
 
 

@@ -43,6 +43,30 @@ FAULTS = {
         "缺少这一项；请补写 back_dating = { … }",
         "missing; write back_dating = { … }",
     ),
+    "no list of grounds": (
+        STANDARD.replace("[[grounds]]", "[[grounds_]]"),
+        "grounds",
+        "缺少这一项；请补写 grounds = [{ … }]",
+        "missing; write grounds = [{ … }]",
+    ),
+    "no list of limits": (
+        STANDARD.replace("[[limits]]", "[[limits_]]"),
+        "limits",
+        "缺少这一项；请补写 limits = [{ … }]",
+        "missing; write limits = [{ … }]",
+    ),
+    "no list of bodies": (
+        STANDARD.replace("bodies = [", "bodies_ = ["),
+        "levels[3].bodies",
+        "缺少这一项；请补写 bodies = [{ … }]",
+        "missing; write bodies = [{ … }]",
+    ),
+    "no rules of risk": (
+        STANDARD.replace("[[risk.rules]]", "[[risk.rules_]]"),
+        "risk.rules",
+        "缺少这一项；请补写 rules = [{ … }]",
+        "missing; write rules = [{ … }]",
+    ),
     "wrong type": (
         swapped("working_days = 3,", 'working_days = "3",'),
         "levels[0].target.working_days",
@@ -123,6 +147,18 @@ FAULTS = {
         "代码“township”重复；请给每一项不同的代码",
         'the code "township" stands twice; give each its own',
     ),
+    "duplicate ground": (
+        swapped('code = "other-branch"', 'code = "capacity-short"'),
+        "grounds",
+        "代码“capacity-short”重复；请给每一项不同的代码",
+        'the code "capacity-short" stands twice; give each its own',
+    ),
+    "duplicate limit": (
+        swapped('code = "D03"', 'code = "D02"'),
+        "limits",
+        "代码“D02”重复；请给每一项不同的代码",
+        'the code "D02" stands twice; give each its own',
+    ),
     "statutory term": (
         swapped('statutory_term = "D02"', 'statutory_term = "D77"'),
         "statutory_term",
@@ -154,6 +190,18 @@ FAULTS = {
         "本级没有可去的层级；请删去这一项",
         "no level lies in that direction; delete this key",
     ),
+    "a yes in words": (
+        swapped("inside_employer = true", 'inside_employer = "yes"'),
+        "levels[0].inside_employer",
+        "类型不对，应为true 或 false；请写 inside_employer = true",
+        "wrong type, must be true or false; write inside_employer = true",
+    ),
+    "no day at all": (
+        swapped("working_days = 3,", "working_days = 0,"),
+        "levels[0].target.working_days",
+        "数字太小；请写不小于 1 的整数",
+        "too small; write a whole number of at least 1",
+    ),
     "closed rung": (
         re.sub(r"ESCALATE = .*\n", "", STANDARD, count=1),
         "levels[0].grounds.ESCALATE",
@@ -167,6 +215,15 @@ FAULTS = {
         (
             'the ground "other-branches" is not defined; add [[grounds]] with code = "…", '
             "or use one that is"
+        ),
+    ),
+    "ground that the engine knows without a definition": (
+        swapped('[[grounds]]\ncode = "other-branch"', '[[grounds]]\ncode = "assignment-return"'),
+        "levels[1].grounds.TRANSFER",
+        '事由“other-branch”未定义；请补写 [[grounds]] code = "other-branch"，或者改用已定义的',
+        (
+            'the ground "other-branch" is not defined; add [[grounds]] with '
+            'code = "other-branch", or use one that is'
         ),
     ),
     "rule without a condition": (
@@ -208,6 +265,12 @@ FAULTS = {
         '须写明由谁批准；请写 to_lead_days = ["lead"]',
         'name who approves; write to_lead_days = ["lead"]',
     ),
+    "nobody approves what is later still": (
+        re.sub(r"\nbeyond = .*", "\nbeyond = []", STANDARD),
+        "back_dating.beyond",
+        '须写明由谁批准；请写 beyond = ["lead"]',
+        'name who approves; write beyond = ["lead"]',
+    ),
 }
 
 
@@ -223,7 +286,43 @@ def test_each_fault_is_told_with_its_place_and_its_remedy(tmp_path, fault):
     with pytest.raises(ladder.LadderInvalid) as refused:
         ladder.load(path)
     assert refused.value.report == report
+    for told, words in ((refused.value.detail.zh, zh), (refused.value.detail.en, en)):
+        assert f"{path}: {where}: {words}" in told.splitlines()
     assert f"{path}: {where}: {zh} / {en}" in [str(found) for found in report.errors]
+
+
+def test_a_missing_table_is_told_once(tmp_path):
+    """The author is not told that every key of a table that is not there is missing too."""
+    path = tmp_path / "standard-v1.toml"
+    path.write_text(STANDARD.replace("[legality]", "[legality_]"), encoding="utf-8")
+
+    assert {found.where for found in ladder.check(path).errors} == {"legality", "legality_"}
+
+
+LOWEST = {
+    "extension_answer_below_days": 0,
+    "working_days": 1,
+    "collective_workers": 1,
+    "min_workers": 1,
+    "free_days": 0,
+    "lead_days": 0,
+    "workers": 1,
+    "total_fen": 1,
+    "second_person_workers": 1,
+    "second_person_fen": 1,
+}
+
+
+def test_every_bound_may_be_as_low_as_it_makes_sense(tmp_path):
+    """One worker, one fen, one working day; nothing is free, or nothing is left to the lead."""
+    text = STANDARD
+    for key, lowest in LOWEST.items():
+        text, count = re.subn(rf"\b{key} = \d+", f"{key} = {lowest}", text)
+        assert count, key
+    path = tmp_path / "standard-v1.toml"
+    path.write_text(text, encoding="utf-8")
+
+    assert ladder.check(path).errors == ()
 
 
 def test_a_ground_the_engine_cannot_judge_is_an_error(tmp_path):
@@ -236,6 +335,11 @@ def test_a_ground_the_engine_cannot_judge_is_an_error(tmp_path):
     assert found.zh.startswith("系统不认识这个事由；请用下列之一：applicant-chose-lower、")
     assert found.en.startswith("the engine knows no such ground; use one of: applicant-chose-lower")
     assert ladder.check(path).is_valid
+    with pytest.raises(ladder.LadderInvalid):
+        ladder.load(path, known_grounds=known)
+    three = {ground.code for ground in ladder.load_ref("three-level", folder=OTHERS).grounds}
+    with pytest.raises(ladder.LadderInvalid):
+        ladder.load_ref("three-level", folder=OTHERS, known_grounds=three - {min(three)})
 
 
 def test_a_file_without_levels_or_with_one_is_refused(tmp_path):
@@ -249,6 +353,8 @@ def test_a_file_without_levels_or_with_one_is_refused(tmp_path):
     ):
         path.write_text(text, encoding="utf-8")
         assert (where, zh) in {(found.where, found.zh) for found in ladder.check(path).errors}
+    path.write_text(one + one.replace("only", "other"), encoding="utf-8")
+    assert "levels" not in {found.where for found in ladder.check(path).errors}
 
 
 @pytest.mark.parametrize(
@@ -266,7 +372,7 @@ def test_a_file_that_cannot_be_read_is_told_in_words(tmp_path, stored, zh):
         path.write_bytes(stored)
     (found,) = ladder.check(path).errors
     assert found.zh.startswith(zh)
-    assert str(found).startswith(f"{path}: ")
+    assert str(found).startswith(f"{path}: {zh}")
 
 
 def test_a_syntax_error_names_its_line(tmp_path):
@@ -283,14 +389,33 @@ def test_targets_longer_than_the_statutory_term_are_a_warning(tmp_path):
     report = ladder.check(path)
     assert report.is_valid
     (warning,) = report.warnings
+    assert (warning.file, warning.where) == (str(path), "levels")
     assert warning.zh == "各级内部时限合计 12 个工作日，超过法定期限 D02；请缩短"
     assert warning.en == (
         "the targets of all levels, 12 working days together, exceed the statutory term D02; "
         "shorten them"
     )
-    in_hours = swapped('length = 15\nunit = "cd"', 'length = 15\nunit = "ch"')
-    path.write_text(in_hours, encoding="utf-8")
-    assert ladder.check(path).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("length", "unit", "days", "is_long"),
+    [
+        (15, "cd", 4, False),  # ten working days are two weeks
+        (14, "cd", 4, False),
+        (13, "cd", 4, True),
+        (10, "wd", 4, False),
+        (9, "wd", 4, True),
+        (2, "mo", 6, False),  # months and hours are not held against days
+        (1, "ch", 6, False),
+    ],
+)
+def test_targets_are_held_against_the_term_in_its_own_unit(tmp_path, length, unit, days, is_long):
+    """Working days against working days, or against the calendar days of as many weeks."""
+    text = swapped('length = 15\nunit = "cd"', f'length = {length}\nunit = "{unit}"')
+    path = tmp_path / "standard-v1.toml"
+    path.write_text(text.replace("working_days = 4", f"working_days = {days}"), encoding="utf-8")
+
+    assert bool(ladder.check(path).warnings) is is_long
 
 
 def test_a_level_without_a_target_and_an_unused_ground_are_warnings(tmp_path):
@@ -304,6 +429,20 @@ def test_a_level_without_a_target_and_an_unused_ground_are_warnings(tmp_path):
         "levels[2].target",
         "grounds[17].code",
     ]
+
+
+def test_a_ladder_says_who_issued_it_and_where_and_from_when_it_holds():
+    """What a file says about itself can be read, and may be left out."""
+    read = ladder.load(PACKAGED / "standard-v1.toml")
+    bare = ladder.load_ref("three-level", folder=OTHERS)
+
+    assert read.issued_by is not None
+    assert read.issued_by.zh.startswith("随软件发布")
+    assert (read.jurisdiction, read.in_force_from) == (
+        codes.Label("浙江省", "Zhejiang Province"),
+        "2026-01-01",
+    )
+    assert (bare.issued_by, bare.jurisdiction, bare.in_force_from) == (None, None, None)
 
 
 def test_a_ladder_may_do_without_approvals(tmp_path):
@@ -328,6 +467,8 @@ def test_a_deployment_adds_ladders_of_its_own():
 def test_a_deployment_may_not_rewrite_a_published_ladder(tmp_path):
     """The ref that cases have pinned keeps the meaning it was published with."""
     (tmp_path / "standard-v1.toml").write_text(STANDARD, encoding="utf-8")
-    with pytest.raises(ladder.LadderInvalid):
+    with pytest.raises(ladder.LadderInvalid) as refused:
         ladder.load_ref("standard-v1", folder=tmp_path)
+    (found,) = refused.value.report.errors
+    assert (found.file, found.where) == (str(tmp_path / "standard-v1.toml"), "ref")
     assert ladder.published(tmp_path) == ("standard-v1",)

@@ -233,8 +233,11 @@ def rows_without(*triggers):
     ("table", "problem"),
     [
         ((*TABLE, TABLE[0]), "stands twice"),
-        (rows_without("ask-consent"), "triggers and case commands differ"),
-        ((*TABLE, ("launder-case", (), (SAME,), ())), "triggers and case commands differ"),
+        (rows_without("ask-consent"), "triggers and case commands differ: {'ask-consent'}"),
+        (
+            (*TABLE, ("launder-case", (), (SAME,), ())),
+            "triggers and case commands differ: {'launder-case'}",
+        ),
         (
             (*rows_without("raise-flag"), ("raise-flag", (), (SAME,), ("no-such-guard",))),
             "no-such-guard",
@@ -256,10 +259,17 @@ def rows_without(*triggers):
         ),
         (
             (
+                *rows_without("grant-aid"),
+                ("grant-aid", (Phase.AIDED,), (Phase.AIDED,), ("no-move-pending",)),
+            ),
+            "unreachable phases: {<Phase.AIDED",
+        ),
+        (
+            (
                 *rows_without("ask-consent"),
                 ("ask-consent", (Phase.CLOSED,), (Phase.CONSENT_PENDING,), ()),
             ),
-            "final phases with a way out",
+            "final phases with a way out: {<Phase.CLOSED: 'CLOSED'>}",
         ),
     ],
 )

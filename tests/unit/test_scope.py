@@ -16,6 +16,7 @@ from mediation.authority import (
     Where,
     columns_of,
     may_read_clear,
+    through,
 )
 from mediation.errors import NotFound, NotPermitted
 from mediation.network import Role
@@ -155,6 +156,36 @@ def views(draw):
         move=requester,
         sealing_body_id=draw(st.none() | paths.map(id_of)),
     )
+
+
+@settings(max_examples=300)
+@given(grants, views())
+def test_the_grants_through_which_a_case_is_seen_show_it_and_no_other_shows_more(held, view):
+    """They alone give the same sight as all of them together; with none of them nothing is seen."""
+    seeing = through(held, view, actor_id=ME, on=TODAY)
+    whole = scope_of(*held).sees(view)
+
+    assert set(seeing) <= set(held)
+    assert scope_of(*seeing).sees(view) == whole
+    assert bool(seeing) == (whole != Visibility.NONE)
+
+
+@pytest.mark.parametrize(
+    ("held", "reading"),
+    [
+        ([("counsel", NEXT_STREET)], "clients"),
+        ([("mediator", NEXT_STREET)], "clients"),
+        ([("counsel", VILLAGE), ("coordinator", DISTRICT)], "with-reason"),
+        ([("counsel", VILLAGE), ("lead", VILLAGE)], "yes"),
+        ([("dashboard", DISTRICT)], "no"),
+    ],
+)
+def test_counsel_reads_what_is_his_clients(held, reading):
+    """By his appointment alone; what else he may read he may by the office he holds."""
+    view = View(counsel_ids=frozenset({ME}))
+    grants = [grant(role, at) for role, at in held]
+
+    assert may_read_clear(grants, view, actor_id=ME, on=TODAY) == reading
 
 
 def selects(where, rows):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from api.demo.district import TOP, who
 from api.demo.office import Case, Office
-from api.demo.screen import Words
 from api.demo.steps import (
     agree,
     begin,
@@ -21,6 +20,7 @@ from api.demo.steps import (
     worker,
 )
 from api.demo.story import Story
+from api.screen import Words
 
 # Each rung: the body, when a session is held there, when the next body is asked, when it answers.
 RUNGS = (

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from api.demo.district import XICHENG
 from api.demo.office import Case, Office
-from api.demo.screen import Words
 from api.demo.steps import (
     NUMERALS,
     agree,
@@ -21,6 +20,7 @@ from api.demo.steps import (
     worker,
 )
 from api.demo.story import Story
+from api.screen import Words
 
 # About 100,000 yuan for eight workers is published, each worker's part is not: these are made up.
 CLAIMS_FEN = (

@@ -10,9 +10,9 @@ from typing import Any
 
 from api.demo.district import who
 from api.demo.office import Case, Office
-from api.demo.screen import Words
 from api.demo.steps import employer
 from api.demo.story import Story
+from api.screen import Words
 
 BODY_ID = "village-09"
 COMMAND = "register-and-settle-small-case"

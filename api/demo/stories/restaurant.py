@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from api.demo.district import SUBCENTRE, who
 from api.demo.office import Case, Office
-from api.demo.screen import Words
 from api.demo.steps import employer, lines, obligations, payments, worker
 from api.demo.story import Story
+from api.screen import Words
 
 # About 200,000 yuan for 34 workers of two branches is published. How many worked in which, and what
 # each was owed, is not: these are made up.

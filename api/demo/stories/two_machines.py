@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from api.demo.district import MEIDUO, who
 from api.demo.office import Case, Office
-from api.demo.screen import Words
 from api.demo.steps import employer, lines, payments, worker
 from api.demo.story import Story
+from api.screen import Words
 
 MONTHLY_FEN = 30_000
 """How much was added to his pay each month is not published: this is made up."""

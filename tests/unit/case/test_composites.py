@@ -40,6 +40,7 @@ from tests.scenario import (
 
 FIRST, SECOND = mediators_of("hengjie")
 EARLIER = moment("2026-03-01T10:00+08:00")
+LAST_YEAR = moment("2025-12-31T10:00+08:00")
 
 
 def test_two_histories_that_differ_in_anything_but_ids_are_not_alike():
@@ -64,7 +65,7 @@ def test_two_histories_that_differ_in_anything_but_ids_are_not_alike():
     team=st.integers(1, 2),
     led_by=st.sampled_from((None, 0)),
     entry=st.sampled_from(("PARTY_DIRECT", "PROACTIVE")),
-    received_at=st.sampled_from((None, EARLIER)),
+    received_at=st.sampled_from((None, EARLIER, LAST_YEAR)),
     means=st.sampled_from(("attending", "phone")),
 )
 def test_register_and_accept_leaves_what_its_commands_leave(

@@ -14,6 +14,7 @@ from mediation.case.intake import (
     LineEntry,
     PartyEntry,
     RaiseFlag,
+    is_unit_code,
     number_stream,
 )
 from mediation.case.parties import AddedLine, AddParty
@@ -258,6 +259,8 @@ def test_an_application_at_a_closed_body_is_recorded_with_its_flaw():
                 "91370102MA0000000A",  # another check character
                 "92370102MA0000000N",  # a sole trader's
                 "11010519491231002X",  # a resident's ID number
+                "33100319800101087X",  # another, whose check character is a credit code's too
+                "331003198001010490",  # and another
             )
         ),
         (
@@ -297,6 +300,20 @@ def test_every_wrong_code_or_party_number_is_named(changes, faults):
     scenario = Scenario().when(a_registration(**changes)).then_refused("malformed")
 
     assert faults_of(scenario) == faults
+
+
+def test_a_credit_code_that_only_looks_like_an_id_number_is_taken():
+    """With another check digit it numbers no resident, and stands in clear as a unit's."""
+    firm = unit(credit_code="331003198001010013")
+    scenario = Scenario().registered(respondents=(firm,))
+
+    assert scenario.respondent.credit_code == firm.credit_code
+
+
+@pytest.mark.parametrize("code", ["", "91370102MA0000000", "91370102MA0000000r", "九" * 18])
+def test_what_has_other_characters_is_no_credit_code(code):
+    """Whatever is asked, it is answered."""
+    assert not is_unit_code(code)
 
 
 def test_persons_are_sealed_under_an_id_of_their_own_and_companies_stand_in_clear():

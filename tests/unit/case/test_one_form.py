@@ -166,6 +166,7 @@ def test_a_form_says_when_what_it_records_happened():
     assert paid_before.moments() == (visit, moment("2026-03-01T00:00+08:00"))
     paid_after = a_form(occurred_at=visit, paid_on=TODAY + timedelta(days=1))
     assert paid_after.moments() == (visit,)
+    assert a_form(occurred_at=visit, paid_on=TODAY).moments() == (visit,)
     assert a_form().moments() == (None,)
     with pytest.raises(Malformed):
         typed_in(BODY | {"paid_on": "0001-01-01"})

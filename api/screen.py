@@ -1,4 +1,4 @@
-"""How the demo looks in a terminal: columns that hold for Chinese, progress, a notice on each page.
+"""What a terminal is given: columns that hold for Chinese, and nothing that it would obey.
 
 Nothing here knows a case: it is given text in Chinese and in English and puts both on the screen.
 """
@@ -6,14 +6,15 @@ Nothing here knows a case: it is given text in Chinese and in English and puts b
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import NamedTuple, TextIO
+import shutil
+from collections.abc import Sequence
+from typing import NamedTuple
 from unicodedata import combining, east_asian_width
 
-NOTICE = ("演示数据（合成）", "synthetic demo data")
-_GAP = "  "
-_BAR = 24
+GAP = "  "
+"""Between two columns of a table."""
+
+_FEWEST, _USUAL, _MOST = 60, 100, 120
 _WIDE = r"\u2e80-\u2fff\u3003-\uffef"
 _CLOSING = r"，。、；：？！）》”】〕"
 # What is never broken: a number with its unit, a word, or one wide character, each with the marks
@@ -23,11 +24,25 @@ _PIECES = re.compile(
 )
 
 
+# What a terminal obeys, and what turns the direction of reading: a text shows it, it does nothing.
+_OBEYED = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
 class Words(NamedTuple):
     """A text in Chinese and in English: one cell, Chinese above English."""
 
     zh: str
     en: str
+
+
+def columns() -> int:
+    """Count the columns there are to print on: those of the terminal, or what COLUMNS says."""
+    return min(_MOST, max(_FEWEST, shutil.get_terminal_size((_USUAL, 0)).columns))
+
+
+def visible(text: str, *, but: str = "") -> str:
+    """Write out what a terminal would obey, as JSON does; the characters of `but` stay."""
+    return _OBEYED.sub(lambda it: it[0] if it[0] in but else f"\\u{ord(it[0]):04x}", text)
 
 
 Cell = str | Sequence[str]
@@ -88,52 +103,10 @@ def table(
                 padded(cell[line] if line < len(cell) else "", columns[at], right=at in right)
                 for at, cell in enumerate(row)
             )
-            printed.append(_GAP.join(parts).rstrip())
-    rule = _GAP.join("─" * columns[at] for at in range(len(headings)))
+            printed.append(GAP.join(parts).rstrip())
+    rule = GAP.join("─" * columns[at] for at in range(len(headings)))
     return [*printed[:2], rule, *printed[2:]]
 
 
 def _lines(cell: Cell) -> tuple[str, ...]:
     return (cell,) if isinstance(cell, str) else tuple(cell) or ("",)
-
-
-def headed(zh: str, en: str) -> list[str]:
-    """Begin a page: what it shows, and that it is made up."""
-    return ["", f"━━ {zh}", f"   {en}", f"   【{NOTICE[0]} · {NOTICE[1]}】", ""]
-
-
-class Progress:
-    """Says what the demo is doing: a bar that moves on a terminal, plain lines elsewhere."""
-
-    def __init__(self, out: TextIO, stages: int) -> None:
-        self._out = out
-        self._stages = stages
-        self._stage = 0
-        self._steps = 0
-        self._title = ""
-        self._is_terminal = out.isatty()
-
-    @contextmanager
-    def stage(self, zh: str, en: str) -> Iterator[None]:
-        """Show one stage while it runs; `step` moves it on."""
-        self._stage += 1
-        self._steps = 0
-        self._title = f"{zh} · {en}"
-        self._draw()
-        yield
-        end = f"[{self._stage}/{self._stages}] {self._title} … {self._steps} 步 steps ✓"
-        self._out.write(f"\r\x1b[K{end}\n" if self._is_terminal else f"{end}\n")
-        self._out.flush()
-
-    def step(self) -> None:
-        """Count one step."""
-        self._steps += 1
-        self._draw()
-
-    def _draw(self) -> None:
-        if self._is_terminal:
-            # How many steps a stage takes is not known beforehand: the bar fills ever more slowly.
-            full = _BAR * self._steps // (self._steps + _BAR)
-            bar = "█" * full + "░" * (_BAR - full)
-            self._out.write(f"\r\x1b[K[{self._stage}/{self._stages}] {bar} {self._title}")
-            self._out.flush()

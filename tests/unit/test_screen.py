@@ -1,15 +1,17 @@
-"""The demo's screen and desk, without a demo: columns, lines, progress, and steps that fail."""
+"""What is printed, and the demo's desk without a demo: columns, lines, progress, failing steps."""
 
 from __future__ import annotations
 
 import io
+import json
 
 import httpx
 import pytest
 
 from api.demo.office import DemoFailed, Office
+from api.demo.progress import Progress
 from api.demo.run import START
-from api.demo.screen import Progress, Words, padded, table, width, wrapped
+from api.screen import Words, columns, padded, table, visible, width, wrapped
 
 
 def test_columns_hold_for_wide_characters():
@@ -31,6 +33,24 @@ def test_columns_hold_for_wide_characters():
         "区             12",
         "top",
     ]
+
+
+@pytest.mark.parametrize(("said", "taken"), [("20", 60), ("80", 80), ("400", 120)])
+def test_lines_are_as_wide_as_the_terminal_within_reason(said, taken, monkeypatch):
+    """Never narrower than a table can be, nor wider than one reads."""
+    monkeypatch.setenv("COLUMNS", said)
+
+    assert columns() == taken
+
+
+def test_what_a_terminal_would_obey_is_written_out():
+    """C0, C1, and whatever turns the direction of reading; in JSON it means the same as before."""
+    text = 'a\x07\x1b]0;t\x9b\u202e\u2066\u200f\r\n"中'
+
+    shown = visible(text)
+    assert shown == 'a\\u0007\\u001b]0;t\\u009b\\u202e\\u2066\\u200f\\u000d\\u000a"中'
+    assert visible("一\n二", but="\n") == "一\n二"
+    assert json.loads(visible(json.dumps(text, ensure_ascii=False))) == text
 
 
 class Terminal(io.StringIO):
