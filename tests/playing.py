@@ -189,6 +189,7 @@ class Playing:
         }
         self.now = moment(START)
         self.count = 0
+        self.tried: Command | None = None
         self.decided: tuple[Any, ...] = ()
         self.refusal: Any = None
 
@@ -294,7 +295,7 @@ class Playing:
 
     def when(self, command: Command, *, at: str | None = None, by: Actor | None = None) -> Self:
         """Try one command; `then` or `then_refused` says what must have come of it."""
-        self.decided, self.refusal = (), None
+        self.tried, self.decided, self.refusal = command, (), None
         try:
             self.decided = self.do(command, at=at, by=by)
         except MediationError as error:
@@ -310,7 +311,10 @@ class Playing:
         return self
 
     def then_refused(self, *codes: str) -> Self:
-        """Require that the last command was refused with exactly these codes, in order."""
+        """Require that the last command was refused with exactly these codes, in order.
+
+        A code that no table has is pointed at by the name of its field.
+        """
         error = self.refusal
         assert error is not None, self.decided
         given = (
@@ -323,6 +327,11 @@ class Playing:
         for sentence in sentences:
             assert any("一" <= letter <= "鿿" for letter in sentence.zh)
             assert sentence.en.isascii()
+        fields = getattr(self.tried, "__struct_fields__", ())
+        for fault in getattr(error, "faults", ()):
+            # Forms pass on what the commands they are made of were told.
+            if fault.code == "unknown-code" and not {"registration", "employer"} & set(fields):
+                assert fault.pointer.split("/")[1] in fields
         return self
 
 

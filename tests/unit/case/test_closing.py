@@ -185,6 +185,8 @@ def test_closing_ends_a_pending_move():
     )
 
     assert scenario.case.move is None
+    ended, closed = scenario.decided
+    assert ended.causation_id == closed.event_id
     assert set(scenario.case.due) == {"D18"}
 
 

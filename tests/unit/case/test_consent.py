@@ -119,7 +119,10 @@ def test_only_a_party_of_this_case_is_asked(command):
     changes = {} if command is AskConsent else {"answer": Answer.AGREED}
     stranger = command(party_id=an_id("stranger"), means="phone", **changes)
 
-    in_phase(Phase.REGISTERED).when(stranger).then_refused("unknown-party")
+    scenario = in_phase(Phase.REGISTERED).when(stranger).then_refused("unknown-party")
+
+    (fault,) = scenario.refusal.faults
+    assert (fault.pointer, fault.code) == ("/party_id", "unknown-party")
 
 
 def test_a_case_is_accepted_when_both_sides_agreed():

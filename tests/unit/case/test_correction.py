@@ -70,6 +70,7 @@ def test_only_what_is_open_is_cured():
 
     scenario.when(explained).then_refused("no-such-irregularity")
     scenario.when(cure(held.event_id, "no-rights-notice", "wished-away")).then_refused("malformed")
+    assert [fault.pointer for fault in scenario.refusal.faults] == ["/cure"]
 
 
 @pytest.mark.parametrize("code", ALL_FLAWS)

@@ -155,6 +155,7 @@ def test_declining_needs_a_reason_of_the_table():
     scenario = asked(*MOVES[0][:1], *MOVES[0][2:])
 
     scenario.when(DeclineCustody(reason_code="no-desire")).then_refused("malformed")
+    assert [fault.pointer for fault in scenario.refusal.faults] == ["/reason_code"]
 
 
 @pytest.mark.parametrize(
@@ -422,3 +423,5 @@ def test_the_last_signature_makes_a_pending_climb_pointless():
     )
 
     assert scenario.case.move is None
+    _, ended, effect, _ = scenario.decided
+    assert ended.causation_id == effect.event_id

@@ -203,6 +203,17 @@ def test_the_seal_of_an_upper_body_counts_with_its_own_capacity():
     assert {"D08", "D09"} < set(scenario.case.due)
 
 
+def test_without_a_capacity_on_the_day_of_the_last_act_no_confirmation_is_open():
+    """Sealed in time and signed last: nothing on record says any more where to confirm."""
+    scenario = checked()
+    *signatures, seal = scenario.acts()
+    scenario.given(seal, *signatures[:-1]).with_capacity("hengjie")
+
+    scenario.when(signatures[-1]).then(
+        AgreementSigned, expect(AgreementTookEffect, due=()), MediationConcluded
+    )
+
+
 def test_the_capacity_is_that_of_the_day_of_the_seal():
     """What the body rested on while drafting may have changed; or it may not seal any more."""
     scenario = checked()

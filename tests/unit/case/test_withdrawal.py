@@ -117,6 +117,8 @@ def test_only_all_applicants_take_the_application_back():
 
     for by_ids in ((one,), (one, two, firm), (firm,), (one, an_id("x"))):
         scenario.when(WithdrawApplication(by_ids=by_ids)).then_refused("malformed")
+        (fault,) = scenario.refusal.faults
+        assert (fault.pointer, fault.code) == ("/by_ids", "not-all-applicants")
     scenario.when(WithdrawApplication(by_ids=(two, one))).then(CaseWithdrawn, MediationConcluded)
 
 
