@@ -58,7 +58,7 @@ SETTINGS = (
     "timeout_constant = 2.0",
 )
 # Of the tests that call a function: how many are asked at first, and how many at most.
-FEW, MANY = 20, 80
+FEW, MANY = 20, 200
 # Decorators that mutmut understands by itself, or that mean nothing at run time.
 KEPT = ("staticmethod", "classmethod", "overload")
 LEGAL_BASIS = re.compile(r"\bL-[A-Z]{2,}")

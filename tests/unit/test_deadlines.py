@@ -177,6 +177,8 @@ def test_level_targets_end_with_the_statutory_term() -> None:
     assert capped.rule == "4 wd, capped"
     uncapped = due_from("D13", at("2026-03-13"), length=4)
     assert days(uncapped) == ("2026-03-19", "2026-03-19")
+    just_fits = due_from("D13", at("2026-03-13"), length=4, no_later_than=date(2026, 3, 19))
+    assert (days(just_fits), just_fits.rule) == (days(uncapped), "4 wd")
 
 
 def test_a_cap_holds_even_on_a_holiday() -> None:
@@ -195,6 +197,8 @@ def test_clock_hours_pass_midnight_and_holidays() -> None:
     assert found.due_at.tzinfo is UTC
     assert days(found) == ("2026-10-01", "2026-10-01")
     assert (found.rule, found.rolled_days, found.provisional) == ("2 ch", 0, False)
+    within_the_hour = due_from("D12-RED", at("2026-03-02", "23:30"), length=1)
+    assert within_the_hour.due_at == at("2026-03-03", "00:30")
 
 
 def test_the_ladder_may_set_length_and_unit() -> None:

@@ -146,6 +146,7 @@ def test_a_case_is_accepted_when_both_sides_agreed():
     )
 
     assert scenario.case.acceptance_open
+    assert scenario.case.first_accepting_body_id == "hengjie"
     assert set(scenario.case.due) == {"D02", "D13"}
 
 

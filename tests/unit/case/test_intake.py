@@ -286,6 +286,14 @@ def test_an_application_at_a_closed_body_is_recorded_with_its_flaw():
             {("/respondents/0", "company-name-or-name")},
         ),
         (
+            {"applicants": (PartyEntry(role="WORKER", company_name="某某", party_kind="COMPANY"),)},
+            {("/applicants/0", "person-in-clear")},
+        ),
+        (
+            {"lines": (LineEntry(applicant=0, respondent=1, cause="C13", claimed_fen=1),)},
+            {("/lines/0/respondent", "unknown-party")},
+        ),
+        (
             {"lines": (LineEntry(applicant=1, respondent=2, cause="X", claimed_fen=1),)},
             {
                 ("/lines/0/cause", "unknown-code"),
