@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mediation import authority
+from mediation.authority import scope
 from mediation.reading import Reading
 from tests.acceptance.office import Office, Person, everybody_agrees, wage_claim
 from tests.serving import DISTRICT, EAST, FACTORY, VILLAGE, WEST
@@ -121,6 +122,7 @@ def test_the_proof_goes_red_where_every_grant_counts(
         return tuple(grant for grant in held if grant.holds(on))
 
     monkeypatch.setattr(authority, "through", every_grant)
+    monkeypatch.setattr(scope, "through", every_grant)
     with pytest.raises(AssertionError):
         proof(opened(MORNING))
 

@@ -170,8 +170,9 @@ def test_only_what_is_cited_by_analogy_is_called_so():
         "《浙江省劳动人事争议调解仲裁条例》第十条"
     )
     assert told["en"] == (
-        "Basis: by analogy Notice on Strengthening One-stop Mediation of Platform-work Labour "
-        "Disputes (Ministry of Human Resources, General Office, 2024 No. 4); "
+        "Basis: by analogy Notice on Strengthening One-stop Mediation of Labour Disputes in New "
+        "Forms of Employment (General Office of the Ministry of Human Resources and Social "
+        "Security, 2024 No. 4); "
         "Labour Dispute Mediation and Arbitration Law, Article 14; by analogy Provisions on "
         "Consultation and Mediation of Enterprise Labour Disputes, Article 30 and Article 31; "
         "Zhejiang Regulations on Mediation and Arbitration of Labour and Personnel Disputes, "
