@@ -117,10 +117,11 @@ class Bench:
 
 @contextmanager
 def prepared(sizes: Sizes) -> Iterator[Bench]:
-    """Start a PostgreSQL and make a folder, both for this run alone."""
+    """Start a PostgreSQL and make a folder on the same disk, both for this run alone."""
     with (
         tempfile.TemporaryDirectory(prefix="mediation-bench-") as folder,
-        cluster() as url,
+        # Not where tests put theirs: what a commit costs is a part of what is measured.
+        cluster(tempfile.gettempdir()) as url,
     ):
         yield Bench(sizes, Path(folder), url)
 

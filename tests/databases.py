@@ -24,7 +24,7 @@ Nothing is proved less: what is killed here are processes, never the machine.
 
 
 @contextmanager
-def cluster() -> Iterator[URL]:
+def cluster(place: str = SCRATCH) -> Iterator[URL]:
     """Give the URL of a PostgreSQL whose user may create databases.
 
     The setting MEDIATION_TEST_POSTGRES_URL names one; otherwise one is started, on a socket only,
@@ -35,14 +35,14 @@ def cluster() -> Iterator[URL]:
     if given:
         yield make_url(given).set(drivername="postgresql+psycopg")
         return
-    with own_cluster() as url:
+    with own_cluster(place) as url:
         yield url
 
 
 @contextmanager
-def own_cluster() -> Iterator[URL]:
+def own_cluster(place: str = SCRATCH) -> Iterator[URL]:
     """Start a PostgreSQL on a socket only, give the URL of its superuser, and remove it."""
-    with tempfile.TemporaryDirectory(prefix="mediation-pg-", dir=SCRATCH) as folder:
+    with tempfile.TemporaryDirectory(prefix="mediation-pg-", dir=place) as folder:
         runtime = Path(folder, "run")
         runtime.mkdir(mode=0o700)
         before = os.environ.get("XDG_RUNTIME_DIR")
