@@ -330,7 +330,10 @@ class Playing:
         fields = getattr(self.tried, "__struct_fields__", ())
         for fault in getattr(error, "faults", ()):
             # Forms pass on what the commands they are made of were told.
-            if fault.code == "unknown-code" and not {"registration", "employer"} & set(fields):
+            if fault.code in ("unknown-code", "unknown-party") and not {
+                "registration",
+                "employer",
+            } & set(fields):
                 assert fault.pointer.split("/")[1] in fields
         return self
 

@@ -74,8 +74,8 @@ class WithdrawApplication(CaseFact, frozen=True, kw_only=True):
 def conclude_mediation(case: CaseState, command: ConcludeMediation, facts: CaseFacts) -> Decision:
     """Conclude as SETTLED; whoever is to be paid must be among those who accept."""
     phase = require_allowed(case, command)
-    for party_id in command.accepted_by_ids:
-        if case.party(party_id) not in case.applicants:
+    for party in case.parties_of(command.accepted_by_ids, "accepted_by_ids"):
+        if party not in case.applicants:
             raise unknown("accepted_by_ids", "not-an-applicant")
     owed_to = {payment.obligation.applicant_id for payment in case.payments}
     if not owed_to <= set(command.accepted_by_ids):

@@ -68,7 +68,7 @@ class RelayDemand(CaseFact, frozen=True, kw_only=True):
 def relay_demand(case: CaseState, command: RelayDemand, facts: CaseFacts) -> Decision:
     """Record that it was relayed; repeating a formal request buys the other side no time."""
     phase = require_allowed(case, command)
-    if case.party(command.respondent_id) not in case.respondents:
+    if case.party(command.respondent_id, "respondent_id") not in case.respondents:
         raise unknown("respondent_id", "not-a-respondent")
     for at, code in enumerate(command.also_present):
         require_code("attendee_roles", code, f"also_present/{at}")
@@ -291,7 +291,7 @@ def record_contract_change(
 
     Signed by one side only it changes nothing: nothing falls due, and the phase stays.
     """
-    sides = {case.party(party_id).side for party_id in command.signed_by_ids}
+    sides = {it.side for it in case.parties_of(command.signed_by_ids, "signed_by_ids")}
     is_mutual = len(sides) == len(Side)
     phase = phase_after(case, command, moves=is_mutual)
     lines = {line.line_id for line in case.lines}

@@ -110,7 +110,7 @@ def _basis(case: CaseState, instrument: Instrument, facts: CaseFacts) -> str:
 
 
 def _require_parties(case: CaseState, bound_ids: tuple[UUID, ...]) -> None:
-    bound = [case.party(party_id) for party_id in bound_ids]
+    bound = case.parties_of(bound_ids, "bound_ids")
     if {party.side for party in bound} != set(Side):
         raise Malformed(
             zh="协议须至少约束一名申请人和一名被申请人，请补齐。",

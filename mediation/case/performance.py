@@ -218,7 +218,7 @@ def record_performance(case: CaseState, command: RecordPerformance, facts: CaseF
     if payment is None:
         raise unknown("obligation_id", "unknown-obligation")
     if command.paid_by_id is not None:
-        case.party(command.paid_by_id)
+        case.party(command.paid_by_id, "paid_by_id")
     obligation = payment.obligation
     applied = min(command.paid_fen, obligation.agreed_fen - payment.applied_fen)
     is_done_now = applied > 0 and payment.applied_fen + applied >= obligation.agreed_fen

@@ -70,7 +70,7 @@ def take_remedy_route(case: CaseState, command: TakeRemedyRoute, facts: CaseFact
     require_code("forums", command.forum, "forum")
     if command.exception_code is not None:
         require_code("suit_exceptions", command.exception_code, "exception_code")
-    sides = {case.party(party_id).side for party_id in command.filed_by_ids}
+    sides = {it.side for it in case.parties_of(command.filed_by_ids, "filed_by_ids")}
     here = case.phase or phase
     proceeding_id = facts.new_id("proceeding")
     taken = RemedyRouteTaken(
@@ -149,8 +149,7 @@ def open_proceeding(case: CaseState, command: OpenProceeding, facts: CaseFacts) 
     phase = require_allowed(case, command)
     require_code("forums", command.forum, "forum")
     require_code("sources", command.source, "source")
-    for party_id in command.filed_by_ids:
-        case.party(party_id)
+    case.parties_of(command.filed_by_ids, "filed_by_ids")
     proceeding_id = facts.new_id("proceeding")
     return Decision.of(
         facts.stream,

@@ -82,8 +82,8 @@ class RecordSession(CaseFact, frozen=True, kw_only=True):
 @decides(RecordSession)
 def record_session(case: CaseState, command: RecordSession, facts: CaseFacts) -> Decision:
     """Store the session as it was held, with every flaw it had."""
-    for party_id in (*command.attending_ids, *command.signed_by_ids):
-        case.party(party_id)
+    case.parties_of(command.attending_ids, "attending_ids")
+    case.parties_of(command.signed_by_ids, "signed_by_ids")
     for at, code in enumerate(command.also_present):
         require_code("attendee_roles", code, f"also_present/{at}")
     phase = require_allowed(case, command)

@@ -84,8 +84,6 @@ def _paper(
 
     The latter, to be passed as keywords, holds only what binds.
     """
-    for party_id in signed_by:
-        case.party(party_id)
     written = obligations_of(case, command.obligations, facts)
     obligations = _binding(case, written, frozenset(signed_by))
     superseded = superseded_by(case, obligations)
@@ -162,7 +160,7 @@ def _by_all_concerned(signed_by: Iterable[UUID], obligations: Iterable[Obligatio
 def give_undertaking(case: CaseState, command: GiveUndertaking, facts: CaseFacts) -> Decision:
     """Record the promise and what is due; it also interrupts limitation (L-LDMA 27)."""
     promisor_id = command.respondent_id
-    if case.party(promisor_id) not in case.respondents:
+    if case.party(promisor_id, "respondent_id") not in case.respondents:
         raise unknown("respondent_id", "not-a-respondent")
     written, paper = _paper(case, command, facts, UndertakingGiven, (promisor_id,))
     for at, obligation in enumerate(written):
@@ -186,6 +184,7 @@ def give_undertaking(case: CaseState, command: GiveUndertaking, facts: CaseFacts
 def record_settlement(case: CaseState, command: RecordSettlement, facts: CaseFacts) -> Decision:
     """Record the settlement the parties signed."""
     signed_by = command.signed_by_ids
+    case.parties_of(signed_by, "signed_by_ids")
     is_mutual = _is_mutual(case, signed_by)
     written, paper = _paper(case, command, facts, SettlementRecorded, signed_by)
     is_whole = is_mutual and _by_all_concerned(signed_by, written)
@@ -210,6 +209,7 @@ def record_oral_agreement(
     What one side alone said is on record, and no agreement.
     """
     agreed_by = command.agreed_by_ids
+    case.parties_of(agreed_by, "agreed_by_ids")
     is_mutual = _is_mutual(case, agreed_by)
     phase = phase_after(case, command, moves=is_mutual)
     concludes = case.acceptance_open and phase is Phase.PERFORMING

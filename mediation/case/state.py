@@ -201,8 +201,8 @@ class CaseState(msgspec.Struct, frozen=True, kw_only=True):
         """The paths of the bodies that had the case before."""
         return tuple(former.path for former in self.former)
 
-    def party(self, party_id: UUID) -> Party:
-        """Give a party of this case.
+    def party(self, party_id: UUID, field: str = "party_id") -> Party:
+        """Give a party of this case; `field` of the command names it.
 
         Raises:
             Malformed: no such party here.
@@ -210,7 +210,11 @@ class CaseState(msgspec.Struct, frozen=True, kw_only=True):
         for party in self.parties:
             if party.party_id == party_id:
                 return party
-        raise unknown("party_id", "unknown-party")
+        raise unknown(field, "unknown-party")
+
+    def parties_of(self, ids: Iterable[UUID], field: str) -> tuple[Party, ...]:
+        """Give the parties that a list of the command names, each as `party`."""
+        return tuple(self.party(it, f"{field}/{at}") for at, it in enumerate(ids))
 
     def sheet_of(self, party_id: UUID, to_body_id: str) -> Sheet | None:
         """Give the party's latest sheet to this body."""

@@ -112,7 +112,7 @@ def _began_on(term: DueDate) -> date:
 def _require_agreed(case: CaseState, command: ExtendTerm) -> None:
     willing = {party.party_id for party in case.parties if case.has_agreed(party)}
     agreed = set(command.agreed_ids)
-    sides = {case.party(party_id).side for party_id in command.agreed_ids}
+    sides = {it.side for it in case.parties_of(command.agreed_ids, "agreed_ids")}
     if not willing <= agreed or sides != set(Side):
         raise NotAllowedNow(
             Refusal(
