@@ -42,7 +42,7 @@ from mediation.kernel import (
     starts_as,
     stored_as,
 )
-from mediation.privacy import Personal, Purpose, Sealed, numbers_a_person
+from mediation.privacy import ID_NUMBER, Personal, Purpose, Sealed, numbers_a_person
 
 _NUMBERS = UUID("5d0f3c3e-5a0e-5b42-9d3c-6b1f6f1f8a11")
 
@@ -72,7 +72,7 @@ def is_unit_code(code: str) -> bool:
 
 def _is_id_number(code: str) -> bool:
     """Say whether this may be a resident's ID number (GB 11643): a day of birth, a check digit."""
-    if not re.fullmatch(r"\d{6}(19|20)\d\d(0[1-9]|1[0-2])([0-2]\d|3[01])\d{3}[\dX]", code):
+    if not re.fullmatch(ID_NUMBER, code):
         return False
     weighed = sum(int(it) * pow(2, 17 - at, 11) for at, it in enumerate(code[:17]))
     return "10X98765432"[weighed % 11] == code[17]

@@ -1,6 +1,6 @@
 """Personal data on its way into the log: values, sealed envelopes, algorithms; no database here."""
 
-from mediation.privacy.clear import PRINTABLE, numbers_a_person
+from mediation.privacy.clear import ID_NUMBER, PRINTABLE, numbers_a_person
 from mediation.privacy.sealed import (
     KEY_BYTES,
     NONCE_BYTES,
@@ -22,6 +22,7 @@ from mediation.privacy.sealed import (
 )
 
 __all__ = [
+    "ID_NUMBER",
     "KEY_BYTES",
     "NONCE_BYTES",
     "PRINTABLE",

@@ -9,9 +9,10 @@ PRINTABLE = r"^(?![\s\S]*[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069])
 """The pattern of a text that steers no terminal and turns no writing round."""
 
 _APART = re.compile(r"(?<=\d)[\s\-\u2010-\u2015.\u00b7\u3001,()]+(?=[\dX])", re.IGNORECASE)
-_OF_A_PERSON = re.compile(
-    r"1[3-9]\d{9}|\d{6}(19|20)\d\d(0[1-9]|1[0-2])([0-2]\d|3[01])\d{3}[\dX]", re.IGNORECASE
-)
+ID_NUMBER = r"\d{6}(19|20)\d\d(0[1-9]|1[0-2])([0-2]\d|3[01])\d{3}[\dX]"
+"""The form of a resident's identity number (GB 11643): a day of birth within, a check digit."""
+
+_OF_A_PERSON = re.compile(rf"1[3-9]\d{{9}}|{ID_NUMBER}", re.IGNORECASE)
 
 
 def numbers_a_person(text: str) -> bool:
