@@ -405,16 +405,18 @@ class Mediation(Reading):
         Raises:
             Malformed: a time lies in the future.
         """
-        moments = [kernel.aware(it) for it in trial.request.command.moments() if it is not None]
-        if any(moment > facts.at for moment in moments):
+        told = trial.request.command.moments().items()
+        moments = {pointer: kernel.aware(moment) for pointer, moment in told if moment is not None}
+        future = [pointer for pointer, moment in moments.items() if moment > facts.at]
+        if future:
             raise Malformed(
                 zh="发生时间不能晚于当前时间，请改正后重新提交。",
                 en="The time of the fact lies in the future; correct it and submit again.",
-                faults=(FieldFault("/occurred_at", "future-time"),),
+                faults=tuple(FieldFault(pointer, "future-time") for pointer in future),
                 code="future-time",
             )
         bounds = (facts.ladder_of(view) if view else facts.ladder).back_dating
-        earliest = min((day_of(moment) for moment in moments), default=facts.occurred_on)
+        earliest = min(map(day_of, moments.values()), default=facts.occurred_on)
         days = (day_of(facts.at) - earliest).days
         passed = bounds.lead_days if days > bounds.lead_days else bounds.free_days
         return bounds.approvers(days), passed

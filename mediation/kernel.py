@@ -70,9 +70,9 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     occurred_at: datetime | None = None
 
-    def moments(self) -> tuple[datetime | None, ...]:
-        """Give the times at which what it records happened; None is the door's clock."""
-        return (self.occurred_at,)
+    def moments(self) -> Mapping[str, datetime | None]:
+        """Give when what it records happened, by pointer; None is the door's clock."""
+        return {"/occurred_at": self.occurred_at}
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

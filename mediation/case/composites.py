@@ -6,6 +6,9 @@ itself, each with its own time. Nothing is decided here that its chapter does no
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date, datetime
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID, uuid5
@@ -68,6 +71,30 @@ class Chain:
             self.decision = self.decision.then(decided)
 
 
+@contextmanager
+def _pointing(*places: tuple[str, str]) -> Iterator[None]:
+    """Point at the field of the form, where a command that was made of it was malformed.
+
+    Args:
+        places: how pointers of the command begin (patterns), and what the form has there; the
+            first that fits. A pointer that none fits stays: the form has the field too.
+    """
+    try:
+        yield
+    except Malformed as error:
+        # One field of the form may have been written into several of the command.
+        error.faults = tuple(dict.fromkeys(_placed(fault, places) for fault in error.faults))
+        raise
+
+
+def _placed(fault: FieldFault, places: tuple[tuple[str, str], ...]) -> FieldFault:
+    for begins, place in places:
+        pointer, is_there = re.subn(rf"^{begins}", place, fault.pointer, count=1)
+        if is_there:
+            return msgspec.structs.replace(fault, pointer=pointer)
+    return fault
+
+
 class RegisterAndAccept(CaseCommand, frozen=True, kw_only=True):
     """登记即受理: register, record that everybody agrees, accept and assign, at one visit.
 
@@ -84,9 +111,12 @@ class RegisterAndAccept(CaseCommand, frozen=True, kw_only=True):
     within_scope: bool = True
     within_district: bool = True
 
-    def moments(self) -> tuple[datetime | None, ...]:
+    def moments(self) -> Mapping[str, datetime | None]:
         """Give the time of the form and that of the registration."""
-        return (self.occurred_at, self.registration.occurred_at)
+        return {
+            "/occurred_at": self.occurred_at,
+            "/registration/occurred_at": self.registration.occurred_at,
+        }
 
     @property
     def body_id(self) -> str | None:
@@ -110,7 +140,8 @@ def register_and_accept(case: CaseState, command: RegisterAndAccept, facts: Case
     """Take the case in and hand it to its mediators."""
     _require_declared(command.within_scope, command.within_district)
     chain = Chain(case, facts)
-    chain.do(command.registration)
+    with _pointing(("/", "/registration/")):
+        chain.do(command.registration)
     _everybody_agrees(chain, command.consent_means)
     chain.do(
         AcceptCase(within_scope=True, within_district=True),
@@ -189,15 +220,19 @@ class RegisterAndSettleSmallCase(CaseCommand, frozen=True, kw_only=True):
     within_district: bool = True
     rights_told: bool = True
 
-    def moments(self) -> tuple[datetime | None, ...]:
+    def moments(self) -> Mapping[str, datetime | None]:
         """Give the time of the visit, and the day of payment if that was before it.
 
         Any other day of payment is held against today where the form is decided on.
         """
         visited_on = day_of(aware(self.occurred_at)) if self.occurred_at else None
         if self.paid_on is None or visited_on is None or self.paid_on >= visited_on:
-            return (self.occurred_at,)
-        return (self.occurred_at, first_moment_of(self.paid_on))
+            return {"/occurred_at": self.occurred_at}
+        return {"/occurred_at": self.occurred_at, "/paid_on": first_moment_of(self.paid_on)}
+
+
+_ON_THE_FORM = (("/lines/[0-9]+/cause", "/cause"), ("/respondents/0", "/employer"))
+"""Where the form has the fields of its registration that it calls otherwise."""
 
 
 def _registration(command: RegisterAndSettleSmallCase, at: datetime) -> RegisterCase:
@@ -235,8 +270,11 @@ def register_and_settle_small_case(
     _require_declared(command.within_scope, command.within_district, command.rights_told)
     visited_at = facts.occurred_at
     chain = Chain(case, facts)
-    chain.do(_registration(command, visited_at))
-    chain.do(*(RaiseFlag(flag=flag) for flag in command.flags))
+    with _pointing(*_ON_THE_FORM):
+        chain.do(_registration(command, visited_at))
+    for at, flag in enumerate(command.flags):
+        with _pointing(("/flag", f"/flags/{at}")):
+            chain.do(RaiseFlag(flag=flag))
     _require_small(chain.case, command, facts)
     mediator_id = _who_mediated(chain.case, command, facts)
     _everybody_agrees(chain, command.consent_means)
@@ -462,9 +500,12 @@ class PerformAndClose(CaseCommand, frozen=True, kw_only=True):
 
     payments: Annotated[tuple[PaymentEntry, ...], msgspec.Meta(min_length=1, max_length=1000)]
 
-    def moments(self) -> tuple[datetime | None, ...]:
+    def moments(self) -> Mapping[str, datetime | None]:
         """Give the time of the closing and those of the payments."""
-        return (self.occurred_at, *(payment.occurred_at for payment in self.payments))
+        return {"/occurred_at": self.occurred_at} | {
+            f"/payments/{at}/occurred_at": payment.occurred_at
+            for at, payment in enumerate(self.payments)
+        }
 
 
 @decides(PerformAndClose)
@@ -472,8 +513,8 @@ def perform_and_close(case: CaseState, command: PerformAndClose, facts: CaseFact
     """Record each payment, then close."""
     require_allowed(case, command)
     chain = Chain(case, facts)
-    chain.do(
-        *(RecordPerformance(**msgspec.structs.asdict(it)) for it in command.payments),
-        CloseCase(),
-    )
+    for at, payment in enumerate(command.payments):
+        with _pointing(("/", f"/payments/{at}/")):
+            chain.do(RecordPerformance(**msgspec.structs.asdict(payment)))
+    chain.do(CloseCase())
     return chain.decision

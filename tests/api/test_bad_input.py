@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -105,6 +106,21 @@ def test_a_fault_in_a_body_is_pointed_at(office: Served):
     said = client.post("/cases", content=body, headers={**key(), **JSON}).json()
 
     assert said["errors"] == [{"pointer": "/applicants/0/name", "code": "wrong-type"}]
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_each_time_in_the_future_is_pointed_at(office: Served):
+    """Also where it stands inside a form."""
+    client = office.client_for("lead", EAST)
+    to_come = "2099-01-01T00:00:00+08:00"
+    body = {"registration": dispute(occurred_at=to_come), "mediator_ids": [str(uuid4())]}
+    place = "/registration/occurred_at"
+
+    for more, pointers in (({}, [place]), ({"occurred_at": to_come}, ["/occurred_at", place])):
+        said = client.post(
+            "/cases/commands/register-and-accept", json=body | more, headers=key()
+        ).json()
+        assert [it["pointer"] for it in said["errors"]] == pointers
 
 
 @pytest.mark.usefixtures("unchanged")

@@ -238,6 +238,7 @@ def test_what_lies_in_the_future_nobody_can_approve(desk):
         desk.send(request)
 
     assert caught.value.code == "future-time"
+    assert [it.pointer for it in caught.value.faults] == ["/occurred_at"]
 
 
 # What a key opens

@@ -88,7 +88,7 @@ class Office(Scenario):
     def facts(self, command: Command, by: Actor | None = None) -> CaseFacts:
         """Make the facts; what is typed in late brings the approvals that it needs."""
         facts = super().facts(command, by)
-        happened = [it for it in command.moments() if it is not None] or [self.now]
+        happened = [it for it in command.moments().values() if it is not None] or [self.now]
         days = (day_of(self.now) - day_of(min(happened))).days
         keys = (an_id("first key"), an_id("second key"))
         approved = keys[: (days > FREE_DAYS) + (days > LEAD_DAYS)]

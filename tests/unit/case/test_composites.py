@@ -83,7 +83,8 @@ def test_register_and_accept_leaves_what_its_commands_leave(
         mediator_ids=mediator_ids,
         lead_mediator_id=lead,
     )
-    assert (form.body_id, form.moments()) == ("hengjie", (None, received_at))
+    moments = {"/occurred_at": None, "/registration/occurred_at": received_at}
+    assert (form.body_id, form.moments()) == ("hengjie", moments)
     at_once, by_steps = Scenario(), Scenario()
     at_once.do(form)
     by_steps.do(registration)
@@ -116,6 +117,23 @@ def test_register_and_accept_leaves_nothing_if_one_of_its_commands_is_refused(ch
     scenario.when(RegisterAndAccept(**(fields | changes))).then_refused(code)
 
     assert scenario.log == {}
+
+
+def test_what_is_malformed_is_pointed_at_inside_the_registration():
+    """The form has the registration below it, and the mediators beside it."""
+    registration = a_registration(workers=2, cause="C77", channel="pigeon")
+    form = RegisterAndAccept(registration=registration, mediator_ids=(FIRST,))
+    scenario = Scenario()
+    scenario.when(form).then_refused("malformed")
+    assert {it.pointer for it in scenario.refusal.faults} == {
+        "/registration/channel",
+        "/registration/cause",
+    }
+    form = RegisterAndAccept(
+        registration=a_registration(), mediator_ids=(FIRST,), lead_mediator_id=SECOND
+    )
+    scenario.when(form).then_refused("malformed")
+    assert [it.pointer for it in scenario.refusal.faults] == ["/lead_mediator_id"]
 
 
 # 签署盖章生效
@@ -261,7 +279,9 @@ def test_perform_and_close_leaves_what_its_commands_leave(workers, surplus, days
     at_once.now = by_steps.now = moment("2026-03-10T09:00+08:00")
     payments = entries(at_once, fens, days[:workers])
     form = PerformAndClose(payments=payments, occurred_at=at_once.now if visit else None)
-    assert form.moments() == (form.occurred_at, *(it.occurred_at for it in payments))
+    assert form.moments() == {"/occurred_at": form.occurred_at} | {
+        f"/payments/{at}/occurred_at": it.occurred_at for at, it in enumerate(payments)
+    }
     at_once.do(form)
     for it in payments:
         by_steps.do(RecordPerformance(**msgspec.structs.asdict(it)))
@@ -283,7 +303,9 @@ def test_perform_and_close_leaves_nothing_while_something_is_owed(fens, code):
     assert scenario.events == before
 
     stranger = msgspec.structs.replace(payments[0], obligation_id=an_id("x"))
-    scenario.when(PerformAndClose(payments=(stranger,))).then_refused("unknown-obligation")
+    form = PerformAndClose(payments=(payments[0], stranger))
+    scenario.when(form).then_refused("unknown-obligation")
+    assert [it.pointer for it in scenario.refusal.faults] == ["/payments/1/obligation_id"]
 
 
 def test_perform_and_close_has_its_one_phase():

@@ -161,13 +161,14 @@ def test_rehearsing_the_form_writes_nothing():
 def test_a_form_says_when_what_it_records_happened():
     """The visit and the day of payment, so that the door can hold both to its bounds."""
     visit = moment("2026-03-02T09:00+08:00")
-    assert a_form(occurred_at=visit, paid_on=None, due_on=TODAY).moments() == (visit,)
+    alone = {"/occurred_at": visit}
+    assert a_form(occurred_at=visit, paid_on=None, due_on=TODAY).moments() == alone
     paid_before = a_form(occurred_at=visit, paid_on=TODAY - timedelta(days=1))
-    assert paid_before.moments() == (visit, moment("2026-03-01T00:00+08:00"))
+    assert paid_before.moments() == alone | {"/paid_on": moment("2026-03-01T00:00+08:00")}
     paid_after = a_form(occurred_at=visit, paid_on=TODAY + timedelta(days=1))
-    assert paid_after.moments() == (visit,)
-    assert a_form(occurred_at=visit, paid_on=TODAY).moments() == (visit,)
-    assert a_form().moments() == (None,)
+    assert paid_after.moments() == alone
+    assert a_form(occurred_at=visit, paid_on=TODAY).moments() == alone
+    assert a_form().moments() == {"/occurred_at": None}
     with pytest.raises(Malformed):
         typed_in(BODY | {"paid_on": "0001-01-01"})
 
@@ -503,6 +504,29 @@ def test_a_case_taken_step_by_step_by_two_is_not_looked_into():
 
     scenario.when(CloseCase()).then(expect(CaseClosed, single_handed=False))
     assert "D24" not in scenario.case.due
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointers"),
+    [
+        ({"cause": "C77", "workers": (worker(0), worker(1))}, ["/cause"]),
+        ({"channel": "pigeon"}, ["/channel"]),
+        ({"body_id": None}, ["/body_id"]),
+        ({"flags": ("MEDIA", "UNHEARD_OF")}, ["/flags/1"]),
+        (
+            {"employer": PartyEntry(role="BOSS", company_name="示例模具厂（合成数据）")},
+            ["/employer/role"],
+        ),
+        ({"employer": PartyEntry(role="EMPLOYER")}, ["/employer"]),
+    ],
+)
+def test_what_is_malformed_is_pointed_at_where_the_form_has_it(changes, pointers):
+    """Its registration has other fields; each is named once, as somebody filled it in."""
+    scenario = Scenario()
+    nobody = Actor(actor_id=FIRST, role="mediator", body_id=None)
+    scenario.when(a_form(**changes), by=nobody).then_refused("malformed")
+
+    assert [it.pointer for it in scenario.refusal.faults] == pointers
 
 
 def test_a_payment_to_come_is_pointed_at_by_its_own_name():
