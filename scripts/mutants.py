@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,7 @@ LEGAL_BASIS = re.compile(r"\bL-[A-Z]{2,}")
 STATUS = {0: "survived", 33: "without a test", 34: "not run", None: "not run"}
 UNNOTICED = ("survived", "without a test")
 OTHERWISE = {"--report", "--afresh"}
+ON_POSTGRESQL = "MUTANTS_ON_POSTGRESQL"
 TIMED_OUT = (36, 24, 152, -24)
 
 
@@ -158,9 +160,10 @@ def spoilt_arguments(make: Callable[[Any], Iterator[Any]], node: Any) -> Iterato
 def asked_of(mutant: str, tests: list[str], seconds: Mapping[str, float]) -> list[str]:
     """Choose the tests called after the mutant's file or package, then the quickest."""
     called = [f"/test_{name}" for name in mutant.split(".")[1:3]]
+    first = ["[postgresql"] if ON_POSTGRESQL in os.environ else called
 
     def order(test: str) -> tuple[bool, float]:
-        return not any(name in test for name in called), seconds.get(test, 0)
+        return not any(name in test for name in first), seconds.get(test, 0)
 
     return sorted(tests, key=order)[:MANY]
 
@@ -245,13 +248,12 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 def pytest_collection_modifyitems(items: list[Any]) -> None:
     """Leave out what is slow, and what would see the faults that are not in force."""
+    left_out = DESELECTED[1:] if ON_POSTGRESQL in os.environ else DESELECTED
     items[:] = [
         item
         for item in items
         if not any(
-            word in name.lower()
-            for word in DESELECTED
-            for name in (item.nodeid, *item.fixturenames)
+            word in name.lower() for word in left_out for name in (item.nodeid, *item.fixturenames)
         )
     ]
 
@@ -265,6 +267,27 @@ def noted(wanted: list[str]) -> Iterator[tuple[Path, str, str]]:
         for name, code in json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"].items():
             if not wanted or any(fnmatch.fnmatch(name, it) for it in wanted):
                 yield path, name, "timed out" if code in TIMED_OUT else STATUS.get(code, "killed")
+
+
+@contextmanager
+def on_postgresql() -> Iterator[None]:
+    """Let the tests that need PostgreSQL be asked too, all on one that is started here."""
+    start = "from tests.databases import own_cluster\nwith own_cluster() as url:\n"
+    start += "    print(url.render_as_string(hide_password=False), flush=True)\n    input()"
+    server = subprocess.Popen(  # noqa: S603 - no input
+        [sys.executable, "-c", start],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    url = server.stdout.readline().strip() if server.stdout else ""
+    os.environ |= {"MEDIATION_TEST_POSTGRES_URL": url, ON_POSTGRESQL: "yes"}
+    try:
+        yield
+    finally:
+        server.communicate("\n")
 
 
 def called_after(mutant: str) -> list[str]:
@@ -313,13 +336,17 @@ def main(arguments: list[str]) -> int:
     wanted = [
         re.sub(r"(\.py|/)$", "", it).replace("/", ".") + ".*" if "/" in it else it
         for it in arguments
-        if it not in OTHERWISE
+        if not it.startswith("--")
     ]
     if not OTHERWISE.intersection(arguments):
         copy()
     sys.path.remove(str(ROOT))
     os.chdir(SCRATCH)
-    if not OTHERWISE.intersection(arguments):
+    if "--postgresql" in arguments:
+        wanted = [name for _, name, status in noted(wanted) if status in UNNOTICED]
+        with on_postgresql():
+            make_faults(wanted)
+    elif not OTHERWISE.intersection(arguments):
         make_faults(wanted)
     if "--afresh" in arguments:
         ask_afresh(wanted)

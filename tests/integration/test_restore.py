@@ -198,6 +198,8 @@ def test_a_restored_store_is_the_one_that_was_backed_up(stores: Stores):
     assert before.sound
     assert after == before
     assert (after.log.count, after.log.position, after.log.first_hole) == (end, end, None)
+    # Four accounts and the network; a receipt of each command.
+    assert (after.log.streams, after.log.receipts) == (5, 6)
     assert after.log.keys_held > 0
     with opened(restored) as engine, opened(store) as original:
         for name, follower in engine.followers.items():
@@ -244,13 +246,14 @@ def test_the_restore_of_an_older_log_is_noticed_until_the_loss_is_on_record(stor
     assert (told.log.position, told.marked) == (4, 5)
 
     given: dict[str, Any] = {"position": 4, "account_id": account_id, "reason": "disk-failure"}
-    for wrong, error in (
-        ({"position": 5}, Malformed),
-        ({"reason": "张三 said so"}, Malformed),
-        ({"account_id": UUID(int=7)}, NotFound),
+    for wrong, error, code in (
+        ({"position": 5}, Malformed, "position-differs"),
+        ({"reason": "张三 said so"}, Malformed, "reason-malformed"),
+        ({"account_id": UUID(int=7)}, NotFound, "not-found"),
     ):
-        with pytest.raises(error):
+        with pytest.raises(error) as refusal:
             accept_loss(older, **{**given, **wrong})
+        assert refusal.value.code == code
     assert refused(older) == "log-behind"
 
     accept_loss(older, **given)

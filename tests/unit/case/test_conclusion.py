@@ -314,3 +314,36 @@ def test_eight_workers_are_settled_and_paid_in_four_days():
     ]
     assert scenario.case.due["D18"].due_on == date(2026, 4, 5)
     assert scenario.case.irregularities == ()
+
+
+@pytest.mark.parametrize("ends", ["failed", "withdrawn"])
+def test_what_ends_without_effect_rests_on_no_paper(ends):
+    """A promise that nobody accepted is no instrument, no sum and no day of payment."""
+    scenario = in_phase(Phase.MEDIATING, workers=2)
+    promise = scenario.promise()
+    scenario.do(msgspec.structs.replace(promise, obligations=promise.obligations[:1]))
+    getattr(scenario, ends)()
+    before, concluded = scenario.events[-2:]
+
+    expect(
+        MediationConcluded,
+        causation_id=before.event_id,
+        instrument_event_id=None,
+        instrument=None,
+        agreed_fen=0,
+        partial=False,
+        uncovered_line_ids=(),
+        accepted_by_ids=(),
+        due=(),
+    ).check(concluded)
+
+
+def test_a_conclusion_names_the_paper_it_follows_from():
+    """And who accepted it, each once."""
+    scenario = in_phase(Phase.MEDIATING)
+    (paper,) = scenario.do(scenario.promise())
+    worker = scenario.applicant.party_id
+
+    scenario.when(ConcludeMediation(accepted_by_ids=(worker, worker))).then(
+        expect(MediationConcluded, causation_id=paper.event_id, accepted_by_ids=(worker,))
+    )

@@ -443,3 +443,30 @@ def test_an_answer_that_overtakes_what_was_told_opens_the_duty_to_tell_again():
     (due,) = answered.due
     assert (due.code, due.due_on) == ("D23", date(2026, 3, 16))
     scenario.when(TELL).then(expect(DemandFedBack, due_ended=("D23",)))
+
+
+@pytest.mark.parametrize("over", [withdrawal, lambda _: CloseCase()])
+def test_nobody_is_told_anew_of_a_demand_that_is_over(over):
+    """A later answer is recorded; what was taken back or closed has no duty to tell."""
+    scenario = a_demand()
+    scenario.given(relay(scenario), REFUSE, TELL)
+    scenario.given(over(scenario))
+
+    scenario.when(GRANT).then(expect(DemandAnswered, due=()))
+    assert "D23" not in scenario.case.due
+
+
+def test_a_first_answer_starts_no_second_clock():
+    """Told before any answer, the workers are told still within the days that run."""
+    scenario = a_demand()
+    scenario.given(relay(scenario), TELL)
+
+    scenario.when(GRANT).then(expect(DemandAnswered, due=()))
+
+
+def test_the_only_respondent_is_who_answered():
+    """It need not be typed in; where it is, it says the same."""
+    scenario = a_demand()
+    firm = scenario.respondent.party_id
+    for command in (GRANT, msgspec.structs.replace(GRANT, respondent_id=firm)):
+        scenario.when(command).then(expect(DemandAnswered, respondent_id=firm))

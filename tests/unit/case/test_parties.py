@@ -292,3 +292,28 @@ def test_nothing_is_confirmed_of_a_closed_case():
     scenario = in_phase(Phase.CLOSED, workers=10)
 
     scenario.when(ConfirmCollective()).then_refused("wrong-phase")
+
+
+def test_a_common_claim_is_weighed_with_what_else_is_known():
+    """Ten workers of an employer who closed down are red, before and after the lead confirms."""
+    scenario = in_phase(Phase.REGISTERED, workers=10).flagged("EMPLOYER_CLOSED")
+    assert (scenario.case.risk, "D26" in scenario.case.due) == ("RED", True)
+    (confirmed,) = scenario.do(ConfirmCollective())
+
+    assert (confirmed.risk, confirmed.due) == ("RED", ())
+    assert scenario.case.flags == {"EMPLOYER_CLOSED", "COLLECTIVE"}
+
+
+def test_what_is_typed_in_again_is_not_kept():
+    """Kept is only what is known and was left out; what was never known is not named."""
+    known = msgspec.structs.replace(NICKNAME, address=None)
+    scenario = in_phase(Phase.REGISTERED, respondents=(known,))
+    party_id = scenario.respondent.party_id
+    said = msgspec.structs.replace(NICKNAME, provisional=False, phone=None)
+    (identified,) = scenario.would(IdentifyParty(party_id=party_id, party=said))
+    assert identified.kept == ("phone",)
+
+    again = msgspec.structs.replace(said, phone=Personal("13600000000"), address=None)
+    (identified,) = scenario.do(IdentifyParty(party_id=party_id, party=again))
+    assert identified.kept == ()
+    assert scenario.respondent.phone == again.phone.of(party_id, Purpose.CONTACT)

@@ -155,3 +155,11 @@ def test_a_payment_after_the_close_is_no_flaw():
             respondent_id=scenario.respondent.party_id,
         )
     )
+
+
+def test_that_all_is_paid_follows_from_the_last_payment():
+    """An auditor sees which payment completed it."""
+    scenario = in_phase(Phase.PERFORMING)
+    performed, fully = scenario.do(scenario.payment())
+
+    assert (performed.causation_id, fully.causation_id) == (None, performed.event_id)

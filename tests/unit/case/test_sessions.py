@@ -10,6 +10,8 @@ from mediation.case.values import Answer, Irregularity, Phase
 from mediation.privacy import Personal, Unsealed
 from tests.scenario import START, an_id, expect, in_phase, mediators_of, moment, on
 
+LATE = ("after-close",)
+
 
 def test_telling_a_party_its_rights_is_remembered():
     """Each party is told at each body; the first time counts."""
@@ -216,3 +218,18 @@ def test_the_earliest_rights_notice_counts_whichever_was_typed_in_first():
     scenario.given(told).given(on(told, date(2026, 3, 4)))
 
     assert scenario.case.rights_served_at[party_id] == moment("2026-03-04T12:00+08:00")
+
+
+def test_a_rights_notice_names_its_articles_however_it_was_given():
+    """By itself or as a session began, it says under which articles, and whether it came late."""
+    for scenario, flaws in (
+        (in_phase(Phase.ASSIGNED), ()),
+        (in_phase(Phase.WITHDRAWN).closed(), LATE),
+    ):
+        at_a_session = scenario.would(scenario.session(rights_told=True))[0]
+        party_id = scenario.applicant.party_id
+        (by_itself,) = scenario.would(ServeRightsNotice(party_id=party_id, means="phone"))
+        for notice in (by_itself, at_a_session):
+            expect(
+                RightsNoticeServed, legal_basis="L-PML 23; L-PML 24", irregularities=flaws
+            ).check(notice)
