@@ -417,7 +417,6 @@ def _require_small(case: CaseState, command: RegisterAndSettleSmallCase, facts: 
         )
     bounds = ladder.small_case
     yuan = f"{bounds.total_fen / 100:.15g}"
-    is_injury = command.cause == _INJURY or "WORK_INJURY" in case.flags
     checks = (
         (
             case.workers > bounds.workers,
@@ -439,7 +438,7 @@ def _require_small(case: CaseState, command: RegisterAndSettleSmallCase, facts: 
         ),
         (
             not case.flags.isdisjoint(bounds.barred_flags)
-            or ("WORK_INJURY" in bounds.barred_flags and is_injury)
+            or ("WORK_INJURY" in bounds.barred_flags and command.cause == _INJURY)
             or Risk(case.risk) in bounds.barred_risks,
             "not-for-one-form",
             "集体、工伤或者红色风险案件不适用一表办，请按普通程序登记。",

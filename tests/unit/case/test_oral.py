@@ -199,6 +199,22 @@ def test_while_consent_is_asked_anew_under_an_open_acceptance_it_concludes():
     )
 
 
+def test_what_was_said_before_acceptance_is_a_paper_to_conclude_on():
+    """It needs not be said again; what one side alone said would be none."""
+    scenario = in_phase(Phase.CONSENT_PENDING)
+    (recorded,) = scenario.do(oral(scenario))
+    scenario.accepted()
+
+    scenario.when(scenario.conclusion()).then(
+        expect(
+            MediationConcluded,
+            outcome=Outcome.SETTLED,
+            instrument=Instrument.ORAL_RECORD,
+            instrument_event_id=recorded.event_id,
+        )
+    )
+
+
 def test_it_is_judged_by_when_it_was_made():
     """Typed in under the acceptance it may have been made before it."""
     scenario = in_phase(Phase.CONSENT_PENDING).accepted(at="2026-03-04T09:00+08:00")

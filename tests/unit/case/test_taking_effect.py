@@ -67,6 +67,9 @@ def test_an_agreement_is_in_force_exactly_when_everybody_signed_and_it_is_sealed
             partial=False,
         ),
     )
+    acted, effect, concluded = scenario.decided
+    assert effect.causation_id == acted.event_id
+    assert (concluded.causation_id, concluded.instrument_event_id) == (effect.event_id,) * 2
     assert [type(event) for event in scenario.events].count(MediationConcluded) == 1
     due = scenario.case.due
     assert due["D08"].due_on == max(days) + timedelta(days=15)
