@@ -276,6 +276,16 @@ def test_a_case_that_climbed_far_is_sent_back_step_by_step():
     )
 
 
+def test_a_neighbour_between_does_not_hide_where_the_case_came_from():
+    """Passed on to another township and returned by it, it may still go back below."""
+    scenario = in_phase(Phase.MEDIATING).taken_by("dongcheng")
+    for body_id in ("xicheng", "dongcheng"):
+        scenario.taken_by(body_id, kind=REROUTE, ground="wrong-place")
+    scenario.taken_by("hengjie", kind=SEND_BACK, ground="ground-not-met")
+
+    assert scenario.case.custody_body_id == "hengjie"
+
+
 def test_an_assignment_is_remembered_on_its_level_and_forgotten_off_it():
     """Transferred to its neighbour the case may still go back to its assigner, not from below."""
     scenario = in_phase(Phase.MEDIATING, body_id="hq")
