@@ -158,9 +158,10 @@ def spoilt_arguments(make: Callable[[Any], Iterator[Any]], node: Any) -> Iterato
 
 
 def asked_of(mutant: str, tests: list[str], seconds: Mapping[str, float]) -> list[str]:
-    """Choose the tests called after the mutant's file or package, then the quickest."""
-    called = [f"/test_{name}" for name in mutant.split(".")[1:3]]
-    first = ["[postgresql"] if ON_POSTGRESQL in os.environ else called
+    """Choose the tests called after the mutant's package or file, then the quickest."""
+    package, file = mutant.split(".")[1:3]
+    called = (f"/test_{package}", f"_{file}")
+    first = ("[postgresql",) if ON_POSTGRESQL in os.environ else called
 
     def order(test: str) -> tuple[bool, float]:
         return not any(name in test for name in first), seconds.get(test, 0)

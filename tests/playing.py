@@ -327,10 +327,13 @@ class Playing:
         for sentence in sentences:
             assert any("一" <= letter <= "鿿" for letter in sentence.zh)
             assert sentence.en.isascii()
-        fields = getattr(self.tried, "__struct_fields__", ())
         for fault in getattr(error, "faults", ()):
             assert re.fullmatch(r"[a-z][a-z-]*", fault.code), fault
-            assert fault.pointer.split("/")[1] in fields, fault
+            root, *parts = fault.pointer.split("/")
+            place: Any = self.tried
+            for part in parts:
+                place = place[int(part)] if part.isdigit() else getattr(place, part)
+            assert (root, place is self.tried) == ("", False), fault
         return self
 
 

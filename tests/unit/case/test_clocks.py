@@ -8,10 +8,15 @@ from typing import Any
 
 import pytest
 
-from mediation.case.assignment import ConfirmAssignment, DeclineAssignment
-from mediation.case.conclusion import FailMediation, ServeRemediesNotice
+from mediation.case.assignment import AssignMediators, ConfirmAssignment, DeclineAssignment
+from mediation.case.conclusion import FailMediation, MediationConcluded, ServeRemediesNotice
 from mediation.case.consent import AcceptCase, RefuseCase, WithdrawConsent
-from mediation.case.custody import AcceptCustody, DeclineCustody, WithdrawCustodyMove
+from mediation.case.custody import (
+    AcceptCustody,
+    CustodyMoveWithdrawn,
+    DeclineCustody,
+    WithdrawCustodyMove,
+)
 from mediation.case.demand import FeedBackDemand, RecordDemandAnswer, RelayDemand
 from mediation.case.settlement import RecordOralAgreement
 from mediation.case.term import ExtendTerm
@@ -47,6 +52,13 @@ def told_but_one() -> Scenario:
     """A mediation that failed; one party has not been told yet what else is open to it."""
     scenario = in_phase(Phase.FAILED)
     return scenario.given(told_in_writing(scenario.applicant))
+
+
+def assigned_anew() -> Scenario:
+    """A draft on the table whose leading mediator was replaced."""
+    scenario = in_phase(Phase.SIGNING)
+    scenario.given(DeclineAssignment(mediator_id=FIRST, reason_code="workload"))
+    return scenario.given(AssignMediators(mediator_ids=(SECOND,), lead_mediator_id=SECOND))
 
 
 def told_in_writing(party: Any) -> ServeRemediesNotice:
@@ -102,6 +114,8 @@ PLACE: dict[str, Callable[[], Scenario]] = {
     "demanded": lambda: in_phase(Phase.REGISTERED, Matter.DEMAND),
     "demanded formally": formally_asked,
     "answered": lambda: in_phase(Phase.ANSWERED, Matter.DEMAND),
+    "granted": lambda: in_phase(Phase.PERFORMING, Matter.DEMAND),
+    "signing, assigned anew": assigned_anew,
 }
 
 CLOCKS = [
@@ -189,14 +203,22 @@ CLOCKS = [
     ("demanded formally", "D23 D07", "feed back", {"DemandFedBack": ""}),
     ("demanded formally", "D23 D07", "take back", {"CaseWithdrawn": "D23 D07"}),
     ("answered", "D23", "feed back", {"DemandFedBack": "D23"}),
+    ("granted", "D23 D10", "take back", {"CaseWithdrawn": ""}),
+    ("signing, assigned anew", "D02 D13 D06", "meet", {"SessionHeld": ""}),
 ]
 
 
 @pytest.mark.parametrize(("place", "running", "act", "stopped"), CLOCKS)
 def test_an_act_stops_its_clocks(place, running, act, stopped):
-    """Each event of the decision says which, and none is stopped twice."""
+    """Each event of the decision says which, and none is stopped twice.
+
+    What ends the mediation or a pending move follows from what was done.
+    """
     scenario = PLACE[place]()
     assert " ".join(it.code for it in scenario.case.due.values()) == running
     told = scenario.do(ACT[act](scenario))
 
     assert {type(it).__name__: " ".join(key[:3] for key in it.due_ended) for it in told} == stopped
+    known = {it.event_id for it in scenario.events}
+    following = (MediationConcluded, CustodyMoveWithdrawn)
+    assert all(it.causation_id in known for it in told if type(it) in following and len(told) > 1)

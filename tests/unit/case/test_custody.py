@@ -1,6 +1,7 @@
 """A case is to change hands: six kinds of moves, asked for, answered, declined, withdrawn."""
 
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
@@ -78,6 +79,9 @@ def test_every_kind_of_move_is_asked_for_and_accepted(kind, event_type, start, t
     pending = scenario.case
     request = scenario.events[-1]
     assert type(request) is CustodyMoveRequested
+    assert (request.from_body_id, request.from_level) == (start, NETWORK.body(start).level)
+    summary: Any = request.summary
+    assert summary.value == "双方争议较大，请上级组织调解。"
     assert (pending.custody_body_id, pending.receiver_body_id) == (start, to)
     assert pending.receiver_path == NETWORK.body(to).path
     assert pending.move is not None
@@ -91,6 +95,7 @@ def test_every_kind_of_move_is_asked_for_and_accepted(kind, event_type, start, t
             request_event_id=request.event_id,
             from_body_id=start,
             from_level=NETWORK.body(start).level,
+            from_branch=NETWORK.body(start).branch,
             to_body_id=to,
             to_level=NETWORK.body(to).level,
             to_branch=NETWORK.body(to).branch,

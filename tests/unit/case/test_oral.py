@@ -59,7 +59,7 @@ def test_what_both_sides_say_is_in_force_and_concludes_at_once(phase):
     )
     recorded, concluded = scenario.events[-2:]
 
-    assert concluded.instrument_event_id == recorded.event_id
+    assert (concluded.instrument_event_id, concluded.causation_id) == (recorded.event_id,) * 2
     assert set(scenario.case.due) == {"D10:2026-03-20"}
     assert (scenario.case.acceptance_open, scenario.case.settled_by) == (False, None)
     assert scenario.case.draft is None
@@ -232,7 +232,8 @@ def test_it_ends_a_pending_climb_and_no_other_move(kind, ends):
     scenario.do(
         scenario.move("dongcheng") if ends else scenario.move("catering", kind, "other-branch")
     )
-    first = (expect(CustodyMoveWithdrawn, reason_code="concluded"),) if ends else ()
+    withdrawn = expect(CustodyMoveWithdrawn, reason_code="concluded", phase=Phase.MEDIATING)
+    first = (withdrawn,) if ends else ()
 
     scenario.when(oral(scenario)).then(*first, OralAgreementRecorded, MediationConcluded)
     assert (scenario.case.move is None) == ends

@@ -16,7 +16,7 @@ from mediation.case.parties import (
 )
 from mediation.case.values import Answer, Matter, Phase, Side
 from mediation.privacy import Personal, Purpose
-from tests.scenario import an_id, expect, in_phase
+from tests.scenario import STANDARD, Scenario, an_id, expect, in_phase
 
 WORKER = PartyEntry(role="WORKER", name=Personal("职工乙"), phone=Personal("13900000000"))
 FIRM = PartyEntry(role="USING_UNIT", company_name="用工单位有限公司")
@@ -60,6 +60,7 @@ def test_a_party_joins_a_side_with_its_claims(side, party):
     own = scenario.case.applicants if side is Side.APPLICANT else scenario.case.respondents
     assert own[-1] == newcomer
     assert scenario.case.lines[-1] == line
+    assert len({it.line_id for it in scenario.case.lines} - {None}) == 2
     assert newcomer.party_id in scenario.case.disclosed_ids
     assert scenario.case.consents.get(newcomer.party_id) is None
 
@@ -318,3 +319,15 @@ def test_what_is_typed_in_again_is_not_kept():
     (identified,) = scenario.do(IdentifyParty(party_id=party_id, party=again))
     assert identified.kept == ()
     assert scenario.respondent.phone == phone.of(party_id, Purpose.CONTACT)
+
+
+def test_under_another_ladder_it_is_the_lead_who_makes_it_red():
+    """Where ten workers do not count by themselves, the risk and the two hours start with him."""
+    rule = msgspec.structs.replace(STANDARD.risk_rule, collective_workers=30)
+    rungs = msgspec.structs.replace(STANDARD, risk_rule=rule)
+    scenario = Scenario(rungs=rungs).registered(workers=10).flagged("EMPLOYER_CLOSED")
+    assert scenario.case.risk == "YELLOW"
+    (confirmed,) = scenario.do(ConfirmCollective())
+
+    assert (confirmed.risk, [due.code for due in confirmed.due]) == ("RED", ["D26"])
+    assert scenario.case.due["D26"].start_event_id == confirmed.event_id
