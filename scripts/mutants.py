@@ -28,22 +28,25 @@ TESTS = (
     "tests/history/test_branches.py",
     "tests/integration/test_access.py",
     "tests/integration/test_as_of.py",
+    "tests/integration/test_backup.py",
+    "tests/integration/test_checked_at_start.py",
+    "tests/integration/test_inspection.py",
     "tests/integration/test_order.py",
+    "tests/integration/test_receipt_keys.py",
     "tests/integration/test_recorder_contract.py",
     "tests/integration/test_restore.py",
     "tests/integration/test_sealing.py",
+    "tests/integration/test_states.py",
 )
 IGNORED = ("test_importing", "test_demo")
-DESELECTED = (
-    "postgresql",
-    # It reads the sources, and would find the faults that are not in force.
-    "test_every_citation_that_is_stamped_can_be_looked_up",
+READS_SOURCES = "test_every_citation_that_is_stamped_can_be_looked_up"
+"""It would find the faults that are not in force."""
+SLOW = (
     # They take more than a second.
     "test_a_leased_key_outlives_its_process",
     "test_a_restored_store_is_the_one_that_was_backed_up",
     "test_a_running_process_moves_the_mark",
     "test_another_history_of_the_same_length_is_noticed",
-    "test_performance",
     "test_read_models_of_a_later_log",
     "test_the_restore_of_an_older_log",
     "test_without_the_mark_the_same_restore",
@@ -65,8 +68,9 @@ KEPT = ("staticmethod", "classmethod", "overload")
 LEGAL_BASIS = re.compile(r"\bL-[A-Z]{2,}")
 STATUS = {0: "survived", 33: "without a test", 34: "not run", None: "not run"}
 UNNOTICED = ("survived", "without a test")
-OTHERWISE = {"--report", "--afresh"}
-ON_POSTGRESQL = "MUTANTS_ON_POSTGRESQL"
+AFRESH, ON_POSTGRESQL, REPORT = "--afresh", "--postgresql", "--report"
+ASKING = "MUTANTS_ASKING"
+"""The variable that tells pytest which of these is asked for, if any is."""
 TIMED_OUT = (36, 24, 152, -24)
 
 
@@ -161,7 +165,7 @@ def asked_of(mutant: str, tests: list[str], seconds: Mapping[str, float]) -> lis
     """Choose the tests called after the mutant's package or file, then the quickest."""
     package, file = mutant.split(".")[1:3]
     called = (f"/test_{package}", f"_{file}")
-    first = ("[postgresql",) if ON_POSTGRESQL in os.environ else called
+    first = ("[postgresql",) if os.environ.get(ASKING) == ON_POSTGRESQL else called
 
     def order(test: str) -> tuple[bool, float]:
         return not any(name in test for name in first), seconds.get(test, 0)
@@ -249,7 +253,12 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 def pytest_collection_modifyitems(items: list[Any]) -> None:
     """Leave out what is slow, and what would see the faults that are not in force."""
-    left_out = DESELECTED[1:] if ON_POSTGRESQL in os.environ else DESELECTED
+    asking = os.environ.get(ASKING)
+    left_out = (
+        READS_SOURCES,
+        *(() if asking == ON_POSTGRESQL else ("postgresql",)),
+        *(() if asking == AFRESH else SLOW),
+    )
     items[:] = [
         item
         for item in items
@@ -284,7 +293,7 @@ def on_postgresql() -> Iterator[None]:
         start_new_session=True,
     )
     url = server.stdout.readline().strip() if server.stdout else ""
-    os.environ |= {"MEDIATION_TEST_POSTGRES_URL": url, ON_POSTGRESQL: "yes"}
+    os.environ |= {"MEDIATION_TEST_POSTGRES_URL": url, ASKING: ON_POSTGRESQL}
     try:
         yield
     finally:
@@ -292,10 +301,13 @@ def on_postgresql() -> Iterator[None]:
 
 
 def called_after(mutant: str) -> list[str]:
-    """Name the files of unit tests that are called after the mutant's file or package."""
-    names = mutant.split(".")[1:3]
-    files = [it.relative_to("mutants") for it in Path("mutants/tests/unit").rglob("test_*.py")]
-    return [str(it) for it in files if any(f"test_{name}" in it.name for name in names)]
+    """Name the files of tests that are called after the mutant's package or file, or lie there."""
+    package, file = mutant.split(".")[1:3]
+    tests = Path("mutants/tests")
+    patterns = (f"unit/test_{package}*.py", f"unit/test_{file}*.py", f"unit/{package}/test_*.py")
+    found = {str(it.relative_to("mutants")) for name in patterns for it in tests.glob(name)}
+    of_store = [it for it in TESTS if it.startswith("tests/integration")]
+    return sorted({*found, *(of_store if package == "store" else ())})
 
 
 def ask_afresh(wanted: list[str]) -> None:
@@ -304,7 +316,7 @@ def ask_afresh(wanted: list[str]) -> None:
         found = subprocess.run(  # noqa: S603 - no input
             [sys.executable, "-m", "pytest", "-x", "-q", *ARGUMENTS, *called_after(name)],
             cwd="mutants",
-            env={**os.environ, "MUTANT_UNDER_TEST": name},
+            env={**os.environ, "MUTANT_UNDER_TEST": name, ASKING: AFRESH},
             capture_output=True,
             check=False,
         )
@@ -339,18 +351,19 @@ def main(arguments: list[str]) -> int:
         for it in arguments
         if not it.startswith("--")
     ]
-    if not OTHERWISE.intersection(arguments):
+    asks_afresh = AFRESH in arguments
+    if not asks_afresh and REPORT not in arguments:
         copy()
     sys.path.remove(str(ROOT))
     os.chdir(SCRATCH)
-    if "--postgresql" in arguments:
+    if ON_POSTGRESQL in arguments:
         wanted = [name for _, name, status in noted(wanted) if status in UNNOTICED]
         with on_postgresql():
             make_faults(wanted)
-    elif not OTHERWISE.intersection(arguments):
-        make_faults(wanted)
-    if "--afresh" in arguments:
+    elif asks_afresh:
         ask_afresh(wanted)
+    elif REPORT not in arguments:
+        make_faults(wanted)
     report(wanted)
     return 0
 
