@@ -21,6 +21,7 @@ from mediation.case.custody import (
 )
 from mediation.case.state import CaseFacts, CaseState, case_stream
 from mediation.case.values import Party
+from mediation.codes import tables
 from mediation.errors import MediationError, Refused
 from mediation.kernel import (
     Actor,
@@ -329,6 +330,7 @@ class Playing:
             assert sentence.en.isascii()
         for fault in getattr(error, "faults", ()):
             assert re.fullmatch(r"[a-z][a-z-]*", fault.code), fault
+            assert fault.table in (tables() if fault.code == "unknown-code" else (None, "entries"))
             root, *parts = fault.pointer.split("/")
             place: Any = self.tried
             for part in parts:

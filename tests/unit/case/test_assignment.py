@@ -64,10 +64,12 @@ def test_a_mediator_of_another_body_has_to_be_invited():
     scenario.when(AssignMediators(mediator_ids=team, lead_mediator_id=FIRST)).then_refused(
         "not-an-active-mediator"
     )
+    (refusal,) = scenario.refusal.refusals
+    assert ("第2位" in refusal.zh, "no. 2 " in refusal.en) == (True, True)
 
     scenario.when(
-        AssignMediators(mediator_ids=team, lead_mediator_id=FIRST, invited_ids=(GUEST,))
-    ).then(MediatorsAssigned)
+        AssignMediators(mediator_ids=team, lead_mediator_id=FIRST, invited_ids=(GUEST, GUEST))
+    ).then(expect(MediatorsAssigned, mediator_ids=team, invited_ids=(GUEST,)))
 
 
 def test_the_declaration_of_no_interest_stands_in_the_bytes():

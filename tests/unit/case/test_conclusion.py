@@ -146,6 +146,7 @@ def test_whoever_is_to_be_paid_must_accept():
     first, second = (party.party_id for party in scenario.case.applicants)
     firm = scenario.respondent.party_id
 
+    scenario.when(ConcludeMediation(accepted_by_ids=(an_id("x"),))).then_refused("unknown-party")
     scenario.when(ConcludeMediation(accepted_by_ids=(first,))).then_refused("not-accepted-by-all")
     scenario.when(ConcludeMediation(accepted_by_ids=(first, second, firm))).then_refused(
         "not-an-applicant"

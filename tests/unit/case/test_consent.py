@@ -380,6 +380,33 @@ def test_answers_typed_in_out_of_order_count_from_when_they_were_given():
     assert scenario.case.due["D02"].start_on == date(2026, 3, 4)
 
 
+def test_who_agrees_again_had_agreed_before():
+    """The first consent counts, whatever was said between; the target ends with the term."""
+    scenario = in_phase(Phase.REGISTERED, entry="PROACTIVE")
+    worker, firm = scenario.applicant, scenario.respondent
+    scenario.do(scenario.consent(firm), at="2026-03-03T09:00+08:00")
+    scenario.do(scenario.consent(firm, Answer.REFUSED), at="2026-03-03T15:00+08:00")
+    scenario.do(scenario.consent(worker), at="2026-03-04T09:00+08:00")
+    assert "D02" not in scenario.case.due
+    scenario.do(scenario.consent(firm), at="2026-03-18T09:00+08:00")
+
+    term = scenario.case.due["D02"]
+    assert (term.start_on, term.due_on) == (date(2026, 3, 4), date(2026, 3, 19))
+    assert scenario.case.due["D13"].due_on == term.due_on
+
+
+def test_how_a_party_answered_is_on_record():
+    """The means, and what proves it as free text."""
+    scenario = in_phase(Phase.REGISTERED)
+    party_id = scenario.respondent.party_id
+    proof = Personal("微信截图。")
+    (recorded,) = scenario.do(
+        RecordConsent(party_id=party_id, answer=Answer.AGREED, means="wechat", proof=proof)
+    )
+
+    assert (recorded.means, recorded.proof.value) == ("wechat", "微信截图。")
+
+
 def test_two_sheets_for_the_new_body_are_two_answers():
     """A proactive case that both sides follow upwards has agreed: its term runs from there."""
     scenario = in_phase(Phase.REGISTERED, entry="PROACTIVE").asked()

@@ -287,7 +287,12 @@ def test_the_restaurant_workers_go_through_arbitration_to_court():
         AcknowledgeUrgentReport(report_no=1, addressee_no=1),
     )
     scenario.when(
-        proceeding(scenario, source="demo-addition", source_note=Personal("报道未载。")),
+        proceeding(
+            scenario,
+            source="demo-addition",
+            source_note=Personal("报道未载。"),
+            docket_no=Personal("示例劳人仲案〔2026〕2号"),
+        ),
         at="2026-03-03T09:00+08:00",
     ).then(
         expect(
@@ -296,6 +301,11 @@ def test_the_restaurant_workers_go_through_arbitration_to_court():
             source="demo-addition",
             irregularities=(),
         )
+    )
+    (opened,) = scenario.decided
+    assert (opened.source_note.value, opened.docket_no.value) == (
+        "报道未载。",
+        "示例劳人仲案〔2026〕2号",
     )
     arbitration = asked(scenario)
     assert scenario.case.due[arbitration].due_on == date(2026, 4, 2)

@@ -229,6 +229,7 @@ def test_a_rights_notice_names_its_articles_however_it_was_given():
         at_a_session = scenario.would(scenario.session(rights_told=True))[0]
         party_id = scenario.applicant.party_id
         (by_itself,) = scenario.would(ServeRightsNotice(party_id=party_id, means="phone"))
+        assert (by_itself.means, at_a_session.means) == ("phone", "attending")
         for notice in (by_itself, at_a_session):
             expect(
                 RightsNoticeServed, legal_basis="L-PML 23; L-PML 24", irregularities=flaws

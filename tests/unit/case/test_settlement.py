@@ -10,7 +10,7 @@ from mediation.case.intake import LineEntry
 from mediation.case.performance import ObligationEntry
 from mediation.case.settlement import GiveUndertaking, SettlementRecorded, UndertakingGiven
 from mediation.case.values import Outcome, Phase
-from mediation.privacy import Personal
+from mediation.privacy import Personal, Purpose
 from tests.scenario import an_id, expect, in_phase, moment
 
 
@@ -22,6 +22,8 @@ def test_an_undertaking_says_what_is_due_and_under_which_capacity_it_was_made():
     (obligation,) = given.obligations
 
     assert type(given) is UndertakingGiven
+    assert given.respondent_id == scenario.respondent.party_id
+    assert given.text == scenario.promise().text.of(given.text.subject_id, Purpose.FREE_TEXT)
     assert (given.phase, given.made_as, given.interrupts_limitation) == (
         Phase.MEDIATING,
         "L-LDMA 10",
