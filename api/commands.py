@@ -24,7 +24,7 @@ from mediation.application import Request as Ask
 from mediation.calendar import DueDate
 from mediation.case.intake import RegisterCase
 from mediation.case.state import CaseState
-from mediation.errors import Conflict, MediationError, NotFound, Refused
+from mediation.errors import Conflict, MediationError, NotFound, Refused, pointing
 from mediation.kernel import Handled, command_named, read_body
 from mediation.store import Recorded
 
@@ -219,16 +219,17 @@ def _approved(request: Request, body: bytes) -> Response:
     handled = command_named(asked.command)
     if handled is None or handled.command_type.stream_kind != "case":
         raise _unknown_command()
-    token, approval = mediation.approve(
-        approver_id,
-        Ask(
-            actor_id=asked.actor_id,
-            key=asked.idempotency_key,
-            stream_id=asked.case_id,
-            command=read_command(handled.command_type, bytes(asked.body)),
-            route="POST /approvals",
-        ),
-    )
+    with pointing(("/case_id$", "/case_id"), ("", "/body")):
+        token, approval = mediation.approve(
+            approver_id,
+            Ask(
+                actor_id=asked.actor_id,
+                key=asked.idempotency_key,
+                stream_id=asked.case_id,
+                command=read_command(handled.command_type, bytes(asked.body)),
+                route="POST /approvals",
+            ),
+        )
     drawn = ApprovalDrawn(
         approval=token,
         approver_id=approval.approver_id,

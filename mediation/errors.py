@@ -21,6 +21,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import msgspec
 
 
@@ -79,6 +83,30 @@ class Malformed(MediationError):
     ) -> None:
         super().__init__(zh, en, code=code or None)
         self.faults = faults
+
+
+@contextmanager
+def pointing(*places: tuple[str, str]) -> Iterator[None]:
+    """Point at where something was typed in, if what was made of it turns out malformed.
+
+    Args:
+        places: how pointers may begin (patterns), and what stands there instead; the first that
+            fits. A pointer that none fits stays as it is.
+    """
+    try:
+        yield
+    except Malformed as error:
+        # What was typed in once may have been written into several fields.
+        error.faults = tuple(dict.fromkeys(_placed(fault, places) for fault in error.faults))
+        raise
+
+
+def _placed(fault: FieldFault, places: tuple[tuple[str, str], ...]) -> FieldFault:
+    for begins, place in places:
+        pointer, is_there = re.subn(rf"^{begins}", place, fault.pointer)
+        if is_there:
+            return msgspec.structs.replace(fault, pointer=pointer)
+    return fault
 
 
 class KeyReused(Malformed):

@@ -12,16 +12,18 @@ import re
 import shutil
 import subprocess
 import sys
+from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
 SCRATCH = ROOT / ".mutants" / "project"
 PACKAGES = ("case", "ladder", "calendar", "store")
-# Fast ones, on SQLite; what survives these is asked of the others by hand.
+# Fast ones, on SQLite. To change them is to begin anew: mutmut then drops every result.
 TESTS = (
     "tests/unit",
     "tests/history/test_golden.py",
@@ -68,7 +70,7 @@ KEPT = ("staticmethod", "classmethod", "overload")
 LEGAL_BASIS = re.compile(r"\bL-[A-Z]{2,}")
 STATUS = {0: "survived", 33: "without a test", 34: "not run", None: "not run"}
 UNNOTICED = ("survived", "without a test")
-AFRESH, ON_POSTGRESQL, REPORT = "--afresh", "--postgresql", "--report"
+AFRESH, ON_POSTGRESQL = "afresh", "postgresql"
 ASKING = "MUTANTS_ASKING"
 """The variable that tells pytest which of these is asked for, if any is."""
 TIMED_OUT = (36, 24, 152, -24)
@@ -164,13 +166,14 @@ def spoilt_arguments(make: Callable[[Any], Iterator[Any]], node: Any) -> Iterato
 def asked_of(mutant: str, tests: list[str], seconds: Mapping[str, float]) -> list[str]:
     """Choose the tests called after the mutant's package or file, then the quickest."""
     package, file = mutant.split(".")[1:3]
-    called = (f"/test_{package}", f"_{file}")
-    first = ("[postgresql",) if os.environ.get(ASKING) == ON_POSTGRESQL else called
+    is_of_file = re.compile(rf"/test_\w*{file}").search
+    is_of_package = re.compile(rf"/{package}/|/test_{package}").search
 
-    def order(test: str) -> tuple[bool, float]:
-        return not any(name in test for name in first), seconds.get(test, 0)
+    def order(test: str) -> tuple[bool, bool, float]:
+        return not is_of_file(test), not is_of_package(test), seconds.get(test, 0)
 
-    return sorted(tests, key=order)[:MANY]
+    most = None if os.environ.get(ASKING) == ON_POSTGRESQL else MANY
+    return sorted(tests, key=order)[:most]
 
 
 def in_two_goes(run: Callable[..., int], state: Callable[[], Any]) -> Callable[..., int]:
@@ -292,35 +295,45 @@ def on_postgresql() -> Iterator[None]:
         text=True,
         start_new_session=True,
     )
-    url = server.stdout.readline().strip() if server.stdout else ""
-    os.environ |= {"MEDIATION_TEST_POSTGRES_URL": url, ASKING: ON_POSTGRESQL}
     try:
+        url = server.stdout.readline().strip() if server.stdout else ""
+        if not url:
+            sys.exit("PostgreSQL did not start")
+        os.environ |= {"MEDIATION_TEST_POSTGRES_URL": url, ASKING: ON_POSTGRESQL}
         yield
     finally:
         server.communicate("\n")
 
 
-def called_after(mutant: str) -> list[str]:
+def called_after(mutant: str) -> tuple[str, ...]:
     """Name the files of tests that are called after the mutant's package or file, or lie there."""
     package, file = mutant.split(".")[1:3]
     tests = Path("mutants/tests")
     patterns = (f"unit/test_{package}*.py", f"unit/test_{file}*.py", f"unit/{package}/test_*.py")
     found = {str(it.relative_to("mutants")) for name in patterns for it in tests.glob(name)}
     of_store = [it for it in TESTS if it.startswith("tests/integration")]
-    return sorted({*found, *(of_store if package == "store" else ())})
+    return tuple(sorted({*found, *(of_store if package == "store" else ())}))
+
+
+@lru_cache
+def asked(tests: tuple[str, ...], mutant: str = "") -> int:
+    """Ask these files of tests of a fault, or of none, and give how pytest ended."""
+    return subprocess.run(  # noqa: S603 - no input
+        [sys.executable, "-m", "pytest", "-x", "-q", *ARGUMENTS, *tests],
+        cwd="mutants",
+        env={**os.environ, "MUTANT_UNDER_TEST": mutant, ASKING: AFRESH},
+        capture_output=True,
+        check=False,
+    ).returncode
 
 
 def ask_afresh(wanted: list[str]) -> None:
     """Ask each survivor again in a process of its own, where what imports compute is faulty too."""
     for path, name, status in [it for it in noted(wanted) if it[2] in UNNOTICED]:
-        found = subprocess.run(  # noqa: S603 - no input
-            [sys.executable, "-m", "pytest", "-x", "-q", *ARGUMENTS, *called_after(name)],
-            cwd="mutants",
-            env={**os.environ, "MUTANT_UNDER_TEST": name, ASKING: AFRESH},
-            capture_output=True,
-            check=False,
-        )
-        if called_after(name) and found.returncode:
+        tests = called_after(name)
+        if tests and asked(tests):
+            sys.exit(f"red without any fault: {' '.join(tests)}")
+        if tests and asked(tests, name) == 1:
             told = json.loads(path.read_text(encoding="utf-8"))
             told["exit_code_by_key"][name] = 1
             path.write_text(json.dumps(told), encoding="utf-8")
@@ -344,29 +357,34 @@ def report(wanted: list[str]) -> None:
         print(f"mediation/{package}: {count.total()} mutants: {said}")
 
 
-def main(arguments: list[str]) -> int:
+def main() -> None:
     """Run what is asked for, or everything that has no result yet, and report."""
+    parser = ArgumentParser(prog="make mutants", description=__doc__)
+    parser.add_argument("wanted", nargs="*", help="a file or folder, or a pattern of mutants")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--report", action="store_true", help="only show what is known")
+    how.add_argument("--afresh", action="store_true", help="ask those unnoticed one by one")
+    how.add_argument("--postgresql", action="store_true", help="ask those unnoticed there")
+    asked_for = parser.parse_args()
     wanted = [
         re.sub(r"(\.py|/)$", "", it).replace("/", ".") + ".*" if "/" in it else it
-        for it in arguments
-        if not it.startswith("--")
+        for it in asked_for.wanted
     ]
-    asks_afresh = AFRESH in arguments
-    if not asks_afresh and REPORT not in arguments:
+    if not asked_for.report and not asked_for.afresh:
         copy()
     sys.path.remove(str(ROOT))
     os.chdir(SCRATCH)
-    if ON_POSTGRESQL in arguments:
-        wanted = [name for _, name, status in noted(wanted) if status in UNNOTICED]
-        with on_postgresql():
-            make_faults(wanted)
-    elif asks_afresh:
+    if asked_for.afresh:
         ask_afresh(wanted)
-    elif REPORT not in arguments:
+    elif asked_for.postgresql:
+        unnoticed = [name for _, name, status in noted(wanted) if status in UNNOTICED]
+        if unnoticed:
+            with on_postgresql():
+                make_faults(unnoticed)
+    elif not asked_for.report:
         make_faults(wanted)
     report(wanted)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()

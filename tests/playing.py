@@ -314,7 +314,7 @@ class Playing:
     def then_refused(self, *codes: str) -> Self:
         """Require that the last command was refused with exactly these codes, in order.
 
-        A code that no table has is pointed at by the name of its field.
+        Every fault points at a field that the command has, and names the table of an unknown code.
         """
         error = self.refusal
         assert error is not None, self.decided
@@ -330,11 +330,15 @@ class Playing:
             assert sentence.en.isascii()
         for fault in getattr(error, "faults", ()):
             assert re.fullmatch(r"[a-z][a-z-]*", fault.code), fault
-            assert fault.table in (tables() if fault.code == "unknown-code" else (None, "entries"))
+            assert fault.table in (tables() if fault.code == "unknown-code" else (None,)), fault
             root, *parts = fault.pointer.split("/")
             place: Any = self.tried
             for part in parts:
-                place = place[int(part)] if part.isdigit() else getattr(place, part)
+                if part.isdigit():
+                    place = place[int(part)]
+                else:
+                    assert part in place.__struct_fields__, fault
+                    place = getattr(place, part)
             assert (root, place is self.tried) == ("", False), fault
         return self
 

@@ -6,9 +6,7 @@ itself, each with its own time. Nothing is decided here that its chapter does no
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID, uuid5
@@ -36,7 +34,7 @@ from mediation.case.values import (
     MeansCode,
     PositiveFen,
 )
-from mediation.errors import FieldFault, Malformed, NotAllowedNow, Refusal
+from mediation.errors import FieldFault, Malformed, NotAllowedNow, Refusal, pointing
 from mediation.kernel import Command, Decision, StreamRef, aware, decides, fold, handled
 from mediation.ladder import Risk
 from mediation.privacy import Personal
@@ -71,30 +69,6 @@ class Chain:
             self.decision = self.decision.then(decided)
 
 
-@contextmanager
-def _pointing(*places: tuple[str, str]) -> Iterator[None]:
-    """Point at the field of the form, where a command that was made of it was malformed.
-
-    Args:
-        places: how pointers of the command begin (patterns), and what the form has there; the
-            first that fits. A pointer that none fits stays: the form has the field too.
-    """
-    try:
-        yield
-    except Malformed as error:
-        # One field of the form may have been written into several of the command.
-        error.faults = tuple(dict.fromkeys(_placed(fault, places) for fault in error.faults))
-        raise
-
-
-def _placed(fault: FieldFault, places: tuple[tuple[str, str], ...]) -> FieldFault:
-    for begins, place in places:
-        pointer, is_there = re.subn(rf"^{begins}", place, fault.pointer, count=1)
-        if is_there:
-            return msgspec.structs.replace(fault, pointer=pointer)
-    return fault
-
-
 class RegisterAndAccept(CaseCommand, frozen=True, kw_only=True):
     """登记即受理: register, record that everybody agrees, accept and assign, at one visit.
 
@@ -124,8 +98,12 @@ class RegisterAndAccept(CaseCommand, frozen=True, kw_only=True):
         return self.registration.body_id
 
 
+_IN_REGISTRATION = ("", "/registration")
+
+
 def _counter_of_registration(command: RegisterAndAccept, facts: CaseFacts) -> tuple[StreamRef, ...]:
-    return reads_counter(command.registration, _at(facts, command.registration.occurred_at))
+    with pointing(_IN_REGISTRATION):
+        return reads_counter(command.registration, _at(facts, command.registration.occurred_at))
 
 
 def _at(facts: CaseFacts, occurred_at: datetime | None) -> CaseFacts:
@@ -140,7 +118,7 @@ def register_and_accept(case: CaseState, command: RegisterAndAccept, facts: Case
     """Take the case in and hand it to its mediators."""
     _require_declared(command.within_scope, command.within_district)
     chain = Chain(case, facts)
-    with _pointing(("/", "/registration/")):
+    with pointing(_IN_REGISTRATION):
         chain.do(command.registration)
     _everybody_agrees(chain, command.consent_means)
     chain.do(
@@ -270,10 +248,10 @@ def register_and_settle_small_case(
     _require_declared(command.within_scope, command.within_district, command.rights_told)
     visited_at = facts.occurred_at
     chain = Chain(case, facts)
-    with _pointing(*_ON_THE_FORM):
+    with pointing(*_ON_THE_FORM):
         chain.do(_registration(command, visited_at))
     for at, flag in enumerate(command.flags):
-        with _pointing(("/flag", f"/flags/{at}")):
+        with pointing(("/flag", f"/flags/{at}")):
             chain.do(RaiseFlag(flag=flag))
     _require_small(chain.case, command, facts)
     mediator_id = _who_mediated(chain.case, command, facts)
@@ -513,7 +491,7 @@ def perform_and_close(case: CaseState, command: PerformAndClose, facts: CaseFact
     require_allowed(case, command)
     chain = Chain(case, facts)
     for at, payment in enumerate(command.payments):
-        with _pointing(("/", f"/payments/{at}/")):
+        with pointing(("", f"/payments/{at}")):
             chain.do(RecordPerformance(**msgspec.structs.asdict(payment)))
     chain.do(CloseCase())
     return chain.decision

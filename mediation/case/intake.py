@@ -255,7 +255,7 @@ def _check_codes(command: RegisterCase) -> None:
     ]
     needed = _ENTRY_OF.get(command.channel, command.entry)
     if command.entry != needed:
-        faults.append(FieldFault("/channel", "not-of-this-entry", "entries"))
+        faults.append(FieldFault("/channel", "not-of-this-entry"))
     for side in ("applicants", "respondents"):
         faults += [
             fault

@@ -224,6 +224,20 @@ def test_what_lies_in_the_future_gets_no_approval(office: Served):
     response = office.client_for("lead", EAST).post("/approvals", json=late.asked())
 
     assert_problem(response, 422, "future-time")
+    assert [it["pointer"] for it in response.json()["errors"]] == ["/body/occurred_at"]
+
+
+@pytest.mark.parametrize(("body", "pointer"), [({}, "/body/side"), ("no command", "/body")])
+def test_what_is_wrong_with_the_command_is_pointed_at_inside_it(
+    office: Served, body: Any, pointer: str
+):
+    """The command lies under `body`."""
+    asked = Late(office, 8).asked(body=body)
+
+    response = office.client_for("lead", EAST).post("/approvals", json=asked)
+
+    assert_problem(response, 422, "malformed")
+    assert [it["pointer"] for it in response.json()["errors"]] == [pointer]
 
 
 def test_a_case_named_for_a_command_that_registers_one_is_refused(office: Served):

@@ -55,8 +55,8 @@ def lead(office: Office) -> StreamRef:
     return account_stream(office.accounts["lead@hq"])
 
 
-def rename(office: Office) -> None:
-    """Let the lead be granted one more role: his account has a version more."""
+def grant_one_more(office: Office) -> None:
+    """Grant the lead one more role: his account has a version more."""
     role = {"account_id": str(office.accounts["lead@hq"]), "role": "auditor", "body_id": "hq"}
     office.do("system", "one more role", "grant-role", role)
 
@@ -77,7 +77,7 @@ def test_what_is_known_may_be_stale_and_what_is_current_never(
 ):
     """Once another process wrote, only asking for the current state folds again."""
     before = states.known(lead(office))
-    rename(office)
+    grant_one_more(office)
     log.folds = 0
     assert states.known(lead(office)).version == before.version
     assert log.folds == 0
@@ -133,19 +133,23 @@ def test_one_waits_for_his_turn_on_the_same_stream_only(states: States):
     """Whoever writes to another stream goes on meanwhile."""
     one = StreamRef("account", UUID(int=1))
     other = StreamRef("account", UUID(int=2))
-    begun, done = Event(), Event()
+    begun, passed, done = Event(), Event(), Event()
 
     def wait() -> None:
         begun.set()
         with states.turn([one, one]):
             done.set()
 
-    waiting = Thread(target=wait)
+    def pass_by() -> None:
+        with states.turn([other]):
+            passed.set()
+
+    waiting, passing = (Thread(target=it, daemon=True) for it in (wait, pass_by))
     with states.turn([one]):
         waiting.start()
-        begun.wait(5)
-        with states.turn([other]):
-            assert not done.wait(0.1)
-    waiting.join(5)
+        passing.start()
+        assert begun.wait(5)
+        assert passed.wait(5)
+        assert not done.wait(0.1)
 
-    assert done.is_set()
+    assert done.wait(5)

@@ -129,6 +129,10 @@ def test_what_is_malformed_is_pointed_at_inside_the_registration():
         "/registration/channel",
         "/registration/cause",
     }
+    nowhere = RegisterAndAccept(registration=a_registration(body_id=None), mediator_ids=(FIRST,))
+    homeless = Actor(actor_id=FIRST, role="mediator", body_id=None)
+    scenario.when(nowhere, by=homeless).then_refused("malformed")
+    assert [it.pointer for it in scenario.refusal.faults] == ["/registration/body_id"]
     form = RegisterAndAccept(
         registration=a_registration(), mediator_ids=(FIRST,), lead_mediator_id=SECOND
     )

@@ -200,7 +200,7 @@ def test_while_consent_is_asked_anew_under_an_open_acceptance_it_concludes():
 
 
 def test_what_was_said_before_acceptance_is_a_paper_to_conclude_on():
-    """It needs not be said again; what one side alone said would be none."""
+    """It need not be said again."""
     scenario = in_phase(Phase.CONSENT_PENDING)
     (recorded,) = scenario.do(oral(scenario))
     scenario.accepted()
