@@ -20,7 +20,7 @@ from mediation.application import read_command
 from mediation.calendar import first_moment_after
 from mediation.case.composites import RegisterAndSettleSmallCase
 from mediation.case.intake import RegisterCase
-from mediation.errors import FieldFault, Malformed
+from mediation.errors import FieldFault, Malformed, pointing
 from mediation.kernel import Command
 
 SAMPLE = frozenset({"示例", "sample"})
@@ -100,10 +100,40 @@ def _entry(case: Sequence[Line]) -> Entry:
     content = msgspec.json.encode({"case": common, "workers": workers}, order="sorted")
     kind, body = _settled(common, workers) if "result" in common else _registered(common, workers)
     try:
-        command = read_command(kind, msgspec.json.encode(body))
+        with pointing(*places(rows)):
+            command = read_command(kind, msgspec.json.encode(body))
     except Malformed as problem:
         return Entry(rows, None, problem=_beyond_limits(rows[0], problem))
     return Entry(rows, command, content)
+
+
+_OF_CASE = (
+    ("/channel", "channel"),
+    ("/cause", "cause"),
+    ("/lines/[0-9]+/cause", "cause"),
+    ("/(employer|respondents/0)", "employer"),
+    ("/(paid_on|due_on)", "perform_on"),
+    ("/occurred_at", "date"),
+    ("/mediator_id", "mediator"),
+    ("/flags", "flags"),
+    ("/request", "request"),
+    ("/body_id", "body"),
+)
+_OF_WORKER = (
+    ("name", "worker"),
+    ("phone", "phone"),
+    ("claimed_fen", "amount"),
+    ("agreed_fen", "agreed"),
+)
+
+
+def places(rows: Sequence[int]) -> Iterator[tuple[str, str]]:
+    """Give where in the sheet stands what a command of these rows says, as `pointing` takes it."""
+    for begins, key in _OF_CASE:
+        yield f"{begins}(/.*)?$", f"/{rows[0]}/{KEYS[key].en}"
+    for at, row in enumerate(rows):
+        for field, key in _OF_WORKER:
+            yield f"/(workers|applicants|lines)/{at}/{field}$", f"/{row}/{KEYS[key].en}"
 
 
 def _faults(case: Sequence[Line]) -> Iterator[CellFault]:

@@ -16,7 +16,8 @@ from uuid import UUID
 import msgspec
 
 from api.approvals import approvals_in_text
-from api.importing.ledger import Entry
+from api.importing.form import COLUMNS
+from api.importing.ledger import Entry, places
 from mediation.application import Answer, Mediation, Request
 from mediation.errors import (
     Conflict,
@@ -29,6 +30,7 @@ from mediation.errors import (
     Refusal,
     Refused,
     Sentence,
+    pointing,
 )
 
 _CONTENT = "import-row/1"
@@ -128,14 +130,16 @@ def carried_out(  # noqa: PLR0913 - one run, by name
                 approvals=approvals_in_text(approvals.get(key, "")),
                 route=route,
             )
-            done = mediation.answered(ask)
-            if done is not None:
-                yield _recorded(entry, key, "already", done)
-            elif is_dry_run:
-                mediation.rehearse(ask)
-                yield RowTold(row=entry.rows[0], key=key, status="would-record")
-            else:
-                yield _recorded(entry, key, "recorded", mediation.execute(ask))
+            with pointing(*places(entry.rows)):
+                done = mediation.answered(ask)
+                if done is not None:
+                    told = _recorded(entry, key, "already", done)
+                elif is_dry_run:
+                    mediation.rehearse(ask)
+                    told = RowTold(row=entry.rows[0], key=key, status="would-record")
+                else:
+                    told = _recorded(entry, key, "recorded", mediation.execute(ask))
+            yield told
         except _OF_ONE_ROW as error:
             yield _problem(entry, key, error)
 
@@ -163,7 +167,8 @@ def approved(
             if done is not None:
                 yield _recorded(entry, key, "already", done), ""
                 continue
-            token, _ = mediation.approve(approver_id, ask)
+            with pointing(*places(entry.rows)):
+                token, _ = mediation.approve(approver_id, ask)
             yield RowTold(row=entry.rows[0], key=key, status="approved"), token
         except _OF_ONE_ROW as error:
             refusals = error.refusals if isinstance(error, Refused) else ()
@@ -182,6 +187,10 @@ def _recorded(entry: Entry, key: str, status: Status, answer: Answer) -> RowTold
     )
 
 
+def _pointers(error: MediationError) -> list[str]:
+    return [it.pointer for it in error.faults] if isinstance(error, Malformed) else []
+
+
 def _problem(entry: Entry, key: str, error: MediationError) -> RowTold:
     is_malformed = isinstance(error, Malformed) and not isinstance(error, KeyReused)
     detail = error.detail
@@ -190,6 +199,12 @@ def _problem(entry: Entry, key: str, error: MediationError) -> RowTold:
             "该行以前已经导入，但登记内容的格式已随程序升级而变化，不再重复登记；请在原案件中核对。",
             "This row was imported before, by a release that recorded it in another form; it is "
             "not recorded twice. Look at the case.",
+        )
+    named = [it for it in COLUMNS if any(at.endswith(f"/{it.en}") for at in _pointers(error))]
+    if named and entry.command is not None:
+        detail = Sentence(
+            f"{'、'.join(f'“{it.zh}”' for it in named)}：{detail.zh}",
+            f"{', '.join(it.en for it in named)}: {detail.en}",
         )
     problem = RowProblem(
         code=error.code,

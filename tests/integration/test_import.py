@@ -121,6 +121,24 @@ def test_a_sheet_becomes_cases_as_if_they_had_been_typed_in_one_by_one(office: O
     assert {it.filed_by_id for it in cases} == {office.accounts[LEAD]}
 
 
+def test_what_only_the_decider_finds_is_pointed_at_in_the_sheet(office: Office):
+    """By row and column, which the sentence names too; of settled cases and of open ones."""
+    wrong = (
+        ({"来源": "court-delegated"}, "/2/Channel", "来源"),
+        ({"单位": "13900001111公司"}, "/2/Employer", "单位"),
+        ({"日期": "2026-03-05", "履行日": "2026-03-05"}, "/2/Date", "日期"),
+    )
+    for changes, pointer, column in wrong:
+        for row in (settled("示例甲", **changes), open_case("示例甲", **changes)):
+            row |= {"履行日": row["履行日"] if row["结果"] else ""}
+            (told,) = imported(office, LEAD, as_csv([row]))
+            assert told.problem is not None
+            assert pointer in [it.pointer for it in told.problem.errors]
+            assert told.problem.detail_i18n.zh.startswith("“")
+            assert f"“{column}”" in told.problem.detail_i18n.zh
+            assert pointer.rpartition("/")[2] in told.problem.detail_i18n.en
+
+
 def test_a_dry_run_says_what_would_become_of_each_row_and_writes_nothing(office: Office):
     """Refused is what would be refused; afterwards, what is there already."""
     head = office.mediation.log.head().position
