@@ -295,6 +295,7 @@ def on_postgresql() -> Iterator[None]:
         text=True,
         start_new_session=True,
     )
+    here = os.getpid()
     try:
         url = server.stdout.readline().strip() if server.stdout else ""
         if not url:
@@ -302,19 +303,24 @@ def on_postgresql() -> Iterator[None]:
         os.environ |= {"MEDIATION_TEST_POSTGRES_URL": url, ASKING: ON_POSTGRESQL}
         yield
     finally:
-        server.communicate("\n")
+        # A fork that asks of one fault may come by here as well.
+        if os.getpid() == here:
+            server.communicate("\n")
 
 
 def called_after(mutant: str) -> tuple[str, ...]:
     """Name the files of tests that are called after the mutant's file or package, or lie there."""
     package, file = mutant.split(".")[1:3]
     tests = Path("mutants/tests")
-    patterns = [f"unit/{package}/test_*{file}*.py", f"unit/test_{file}*.py"]
-    patterns += [f"unit/test_{package}*.py", f"unit/{package}/test_*.py"]
+    if package == "store":
+        patterns = [it.removeprefix("tests/") for it in TESTS if "/integration/" in it]
+        patterns.insert(0, f"integration/test_*{file}*.py")
+    else:
+        patterns = [f"unit/{package}/test_*{file}*.py", f"unit/test_{file}*.py"]
+        patterns += [f"unit/test_{package}*.py", f"unit/{package}/test_*.py"]
     found = [str(it.relative_to("mutants")) for name in patterns for it in tests.glob(name)]
-    of_store = [it for it in TESTS if it.startswith("tests/integration")]
     # pytest asks in this order, and stops where one is red.
-    return tuple(dict.fromkeys([*found, *(of_store if package == "store" else ())]))
+    return tuple(dict.fromkeys(found))
 
 
 @lru_cache
