@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from mediation.case.intake import (
@@ -214,6 +215,28 @@ def test_the_body_may_be_left_to_the_actor_but_not_to_nobody():
 
     scenario = Scenario().when(a_registration(body_id=None), by=nowhere).then_refused("malformed")
     assert faults_of(scenario) == {("/body_id", "required")}
+
+
+def test_a_unit_in_clear_is_not_called_by_the_number_of_a_person():
+    """A name in clear would tell it; a person's, who may be called anything, is sealed."""
+    unit = PartyEntry(role="EMPLOYER", party_kind="COMPANY", company_name="13900001111工程队")
+    scenario = Scenario().when(a_registration(respondents=(unit,))).then_refused("malformed")
+    assert faults_of(scenario) == {("/respondents/0/company_name", "person-in-clear")}
+    unknown = msgspec.structs.replace(unit, party_kind=None, provisional=True)
+
+    Scenario().when(a_registration(respondents=(unknown,))).then(CaseRegistered)
+
+
+@pytest.mark.parametrize("side", ["applicants", "respondents"])
+def test_nobody_stands_twice_on_a_side(side):
+    """One number of identity is one person, whoever stands between; told at the second place."""
+    one = PartyEntry(role="WORKER", name=Personal("甲"), id_number=Personal("11010519491231002X"))
+    other = PartyEntry(role="WORKER", name=Personal("乙"), id_number=Personal("440308199901010022"))
+    nameless = PartyEntry(role="WORKER", name=Personal("丙"))
+    parties: dict[str, Any] = {"applicants": (WORKER,), side: (one, nameless, other, one)}
+    scenario = Scenario().when(a_registration(lines=(), **parties)).then_refused("malformed")
+
+    assert faults_of(scenario) == {(f"/{side}/3/id_number", "same-person")}
 
 
 def test_an_application_at_a_closed_body_is_recorded_with_its_flaw():
