@@ -23,6 +23,7 @@ from mediation.case.performance import ObligationEntry
 from mediation.case.values import MOST_FEN, MOST_FEN_OF_A_CASE, Matter, Phase, Side
 from mediation.errors import Malformed
 from mediation.kernel import Actor, fold, initial_state
+from mediation.ladder import Limit
 from mediation.privacy import Personal, Unsealed
 from tests.scenario import (
     CASE_ID,
@@ -147,6 +148,17 @@ def test_holidays_move_working_days_and_the_last_legal_day(at, first, safe, lega
 
     assert due["D01"].due_on == first
     assert (due["D02"].due_on, due["D02"].rolled_on) == (safe, legal)
+
+
+def test_a_limit_that_the_ladder_sets_goes_before_the_catalogue():
+    """Length, unit and source; a rung below has its branch on record too."""
+    own = Limit(code="D01", length=2, unit="cd", source="local rule 7", levels=())
+    rungs = msgspec.structs.replace(STANDARD, limits=(*STANDARD.limits, own))
+    scenario = Scenario(rungs=rungs).registered()
+    due = scenario.case.due["D01"]
+
+    assert (due.due_on, due.rule, due.article) == (date(2026, 3, 4), "2 cd", "local rule 7")
+    assert (scenario.events[0].branch, scenario.case.branch) == ("village", "village")
 
 
 @pytest.mark.parametrize(

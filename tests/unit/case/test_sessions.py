@@ -7,7 +7,8 @@ import pytest
 from mediation.case.sessions import RightsNoticeServed, ServeRightsNotice, SessionHeld
 from mediation.case.term import ExtendTerm
 from mediation.case.values import Answer, Irregularity, Phase
-from mediation.privacy import Personal, Unsealed
+from mediation.kernel import Actor
+from mediation.privacy import Personal, Purpose, Unsealed
 from tests.scenario import START, an_id, expect, in_phase, mediators_of, moment, on
 
 LATE = ("after-close",)
@@ -234,3 +235,15 @@ def test_a_rights_notice_names_its_articles_however_it_was_given():
             expect(
                 RightsNoticeServed, legal_basis="L-PML 23; L-PML 24", irregularities=flaws
             ).check(notice)
+
+
+def test_minutes_are_their_authors_in_this_case():
+    """So that what one person wrote can be redacted alone: another author has another key."""
+    scenario = in_phase(Phase.MEDIATING)
+    by = [Actor(actor_id=it, role="mediator", body_id="hengjie") for it in mediators_of("hengjie")]
+    (first,), (second,), (again,) = (
+        scenario.would(scenario.session(), by=it) for it in (*by, by[0])
+    )
+
+    assert first.minutes.subject_id == again.minutes.subject_id != second.minutes.subject_id
+    assert first.minutes.purpose is Purpose.FREE_TEXT
