@@ -236,7 +236,10 @@ def test_a_unit_in_clear_is_not_called_by_the_number_of_a_person():
     assert faults_of(scenario) == {("/respondents/0/company_name", "person-in-clear")}
     unknown = msgspec.structs.replace(unit, party_kind=None, provisional=True)
 
-    Scenario().when(a_registration(respondents=(unknown,))).then(CaseRegistered)
+    scenario = Scenario().registered(respondents=(unknown,))
+    assert scenario.respondent.company_name is None
+    name: Any = scenario.respondent.name
+    assert name.value == "13900001111工程队"
 
 
 @pytest.mark.parametrize("side", ["applicants", "respondents"])

@@ -57,6 +57,7 @@ def test_an_agreement_is_in_force_exactly_when_everybody_signed_and_it_is_sealed
             effect_on=max(days),
             occurred_at=moment(f"{max(days)}T12:00+08:00"),
             superseded_ids=(),
+            made_as="L-LDMA 10",
         ),
         expect(
             MediationConcluded,
