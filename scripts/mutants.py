@@ -164,7 +164,7 @@ def spoilt_arguments(make: Callable[[Any], Iterator[Any]], node: Any) -> Iterato
 
 
 def asked_of(mutant: str, tests: list[str], seconds: Mapping[str, float]) -> list[str]:
-    """Choose the tests called after the mutant's package or file, then the quickest."""
+    """Choose the tests called after the mutant's file, then its package, then the quickest."""
     package, file = mutant.split(".")[1:3]
     is_of_file = re.compile(rf"/test_\w*{file}").search
     is_of_package = re.compile(rf"/{package}/|/test_{package}").search
